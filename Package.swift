@@ -1,0 +1,122 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Every target of ours: Swift 6 language mode, explicit import access, no warnings.
+let swift: [SwiftSetting] = [
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("ExistentialAny"),
+  .treatAllWarnings(as: .error),
+]
+
+let package = Package(
+  name: "martlet",
+  products: [.executable(name: "martlet", targets: ["martlet"])],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+    .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: ["YAML"]),
+    .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+  ],
+  targets: [
+    // System libraries and C.
+    .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+    .target(name: "CLinux"),
+    .target(name: "CKernels", cSettings: [.define("NDEBUG", .when(configuration: .release))]),
+
+    // Leaves.
+    .target(
+      name: "JSON",
+      dependencies: [.product(name: "OrderedCollections", package: "swift-collections")],
+      swiftSettings: swift),
+    .target(name: "Compute", dependencies: ["CKernels", "CLinux"], swiftSettings: swift),
+
+    // The network.
+    .target(name: "Transport", dependencies: ["CLinux"], swiftSettings: swift),
+    .target(
+      name: "HTTP",
+      dependencies: [
+        "Transport",
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: swift),
+
+    // Text.
+    .target(
+      name: "Jinja",
+      dependencies: ["JSON", .product(name: "OrderedCollections", package: "swift-collections")],
+      swiftSettings: swift),
+    .target(name: "Tokenizers", dependencies: ["Jinja", "JSON"], swiftSettings: swift),
+
+    // Models.
+    .target(
+      name: "Transformer",
+      dependencies: ["CKernels", "COpenSSL", "CLinux", "Compute", "JSON"],
+      swiftSettings: swift),
+    .target(
+      name: "Inference",
+      dependencies: [
+        "CKernels", "Compute", "CLinux", "JSON", "Tokenizers", "Transformer",
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: swift),
+
+    // Documents.
+    .target(
+      name: "Retrieval",
+      dependencies: [
+        "CKernels", "COpenSSL", "CLinux", "Compute", "JSON",
+        .product(name: "GRDB", package: "GRDB.swift"),
+      ],
+      swiftSettings: swift),
+
+    // The house.
+    .target(
+      name: "Server",
+      dependencies: [
+        "CLinux", "Compute", "HTTP", "Inference", "JSON", "Retrieval", "Tokenizers", "Transformer",
+        .product(name: "Configuration", package: "swift-configuration"),
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: swift),
+    .executableTarget(
+      name: "martlet",
+      dependencies: [
+        "Compute", "HTTP", "Inference", "JSON", "Retrieval", "Server", "Transformer",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: swift),
+
+    // Tests.
+    .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: swift),
+    .testTarget(name: "ComputeTests", dependencies: ["CKernels", "Compute"], swiftSettings: swift),
+    .testTarget(name: "TransportTests", dependencies: ["CLinux", "Transport"], swiftSettings: swift),
+    .testTarget(name: "HTTPTests", dependencies: ["CLinux", "HTTP", "Transport"], swiftSettings: swift),
+    .testTarget(name: "JinjaTests", dependencies: ["JSON", "Jinja"], swiftSettings: swift),
+    .testTarget(name: "TokenizersTests", dependencies: ["JSON", "Tokenizers"], swiftSettings: swift),
+    .testTarget(
+      name: "TransformerTests", dependencies: ["CKernels", "Compute", "JSON", "Transformer"],
+      swiftSettings: swift),
+    .testTarget(
+      name: "InferenceTests",
+      dependencies: ["Compute", "Inference", "JSON", "Tokenizers", "Transformer"],
+      swiftSettings: swift),
+    .testTarget(
+      name: "RetrievalTests",
+      dependencies: ["Compute", "JSON", "Retrieval", .product(name: "GRDB", package: "GRDB.swift")],
+      swiftSettings: swift),
+    .testTarget(
+      name: "ServerTests",
+      dependencies: [
+        "CLinux", "HTTP", "Inference", "JSON", "Retrieval", "Server", "Transformer",
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+      ],
+      swiftSettings: swift),
+  ],
+  swiftLanguageModes: [.v6]
+)
