@@ -1,30 +1,23 @@
 // The few Linux calls that Swift's Glibc overlay cannot import: variadic functions, macros, unions
 // and functions behind _GNU_SOURCE. Each wrapper is one call; none keeps state. Those that can fail
 // return what the system call returns, or a negated errno where they say so.
+// _GNU_SOURCE is not defined here: it changes structures that other modules import as well. What
+// needs it is in clinux.c.
 #ifndef CLINUX_H
 #define CLINUX_H
 
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <pthread.h>
-#include <sched.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #pragma clang assume_nonnull begin
@@ -52,32 +45,13 @@ static inline void clinux_spin_pause(void) {
 }
 
 /// Processors that this process may run on (sched_getaffinity), at least 1.
-static inline int clinux_affinity_count(void) {
-  // The kernel refuses a mask smaller than its own: grow until it fits.
-  for (size_t cpus = 1024; cpus <= (1u << 20); cpus *= 4) {
-    cpu_set_t *set = CPU_ALLOC(cpus);
-    if (!set) return 1;
-    size_t bytes = CPU_ALLOC_SIZE(cpus);
-    int failed = sched_getaffinity(0, bytes, set);
-    int count = failed ? 0 : CPU_COUNT_S(bytes, set);
-    CPU_FREE(set);
-    if (!failed) return count > 0 ? count : 1;
-    if (errno != EINVAL) return 1;
-  }
-  return 1;
-}
+int clinux_affinity_count(void);
 
 /// Sets the nice value of the calling thread only (on Linux a thread id is a valid PRIO_PROCESS).
-static inline int clinux_set_thread_niceness(int niceness) {
-  return setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), niceness);
-}
+int clinux_set_thread_niceness(int niceness);
 
 /// Names the calling thread (15 bytes at most are kept), as `top -H` shows it.
-static inline void clinux_set_thread_name(const char *name) {
-  char kept[16] = {0};
-  for (int i = 0; i < 15 && name[i]; i++) kept[i] = name[i];
-  pthread_setname_np(pthread_self(), kept);
-}
+void clinux_set_thread_name(const char *name);
 
 // Memory and files -----------------------------------------------------------------------------
 
@@ -167,11 +141,7 @@ static inline int clinux_stream_socket(int family) {
 }
 
 /// accept4(2): non-blocking, close-on-exec; the descriptor or -errno.
-static inline int clinux_accept(int listener, struct sockaddr_storage *peer, socklen_t *length) {
-  int descriptor =
-      accept4(listener, (struct sockaddr *)peer, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
-  return descriptor >= 0 ? descriptor : -errno;
-}
+int clinux_accept(int listener, struct sockaddr_storage *peer, socklen_t *length);
 
 static inline int clinux_bind(int descriptor, const struct sockaddr_storage *address, socklen_t n) {
   return bind(descriptor, (const struct sockaddr *)address, n) == 0 ? 0 : -errno;
