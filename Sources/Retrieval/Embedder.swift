@@ -1,0 +1,51 @@
+// What retrieval needs of an embedding model: its identity, vectors for texts, and token counts so
+// that chunks end before the model's limit. Relies on whoever composes the server to adapt the
+// model that it loaded; knows nothing of tokenizers or weights.
+
+/// Which model made a vector. Two embedders of equal identity are interchangeable.
+package struct EmbedderIdentity: Sendable, Hashable {
+  package var name: String
+  /// Values per vector.
+  package var dimension: Int
+  /// Tokens of one text that the model sees, special tokens included; the rest is cut off.
+  package var maximumTokens: Int
+  /// SHA-256 of the weights, hexadecimal.
+  package var weightHash: String
+
+  package init(name: String, dimension: Int, maximumTokens: Int, weightHash: String) {
+    self.name = name
+    self.dimension = dimension
+    self.maximumTokens = maximumTokens
+    self.weightHash = weightHash
+  }
+
+  /// Vectors of both can be compared. The limit on tokens doesn't enter: it changes what a vector
+  /// is made from, not what it means.
+  func isCompatible(with other: EmbedderIdentity) -> Bool {
+    name == other.name && dimension == other.dimension && weightHash == other.weightHash
+  }
+}
+
+/// One text as the model sees it.
+package struct EmbeddedText: Sendable {
+  package var vector: [Float]
+  package var tokenCount: Int
+  /// The model did not see the end of the text.
+  package var truncated: Bool
+
+  package init(vector: [Float], tokenCount: Int, truncated: Bool) {
+    self.vector = vector
+    self.tokenCount = tokenCount
+    self.truncated = truncated
+  }
+}
+
+package protocol Embedder: Sendable {
+  var identity: EmbedderIdentity { get }
+
+  /// One result per text, in order.
+  func embed(_ texts: [String]) async throws -> [EmbeddedText]
+
+  /// Tokens of the whole text, special tokens included, as compared with `maximumTokens`.
+  func tokenCount(_ text: String) -> Int
+}

@@ -1,0 +1,95 @@
+// Reading one JSON object of a request field by field, so that every refusal names the field.
+// Null counts as missing. Unknown fields are left alone: clients of other servers send their own.
+
+import JSON
+
+struct JSONFields {
+  let object: JSONObject
+  /// Prefix of the names in errors, such as `chunking.`.
+  let prefix: String
+
+  init(_ value: JSONValue, field: String = "") throws(RetrievalError) {
+    guard let object = value.object else {
+      throw .invalidRequest(
+        field: field.isEmpty ? "body" : field, message: "expected an object, found \(value.kind)")
+    }
+    self.object = object
+    prefix = field.isEmpty ? "" : field + "."
+  }
+
+  func name(_ key: String) -> String { prefix + key }
+
+  func invalid(_ key: String, _ message: String) -> RetrievalError {
+    .invalidRequest(field: name(key), message: message)
+  }
+
+  func value(_ key: String) -> JSONValue? {
+    guard let value = object[key], !value.isNull else { return nil }
+    return value
+  }
+
+  func string(_ key: String) throws(RetrievalError) -> String? {
+    guard let value = value(key) else { return nil }
+    guard let string = value.string else {
+      throw invalid(key, "expected a string, found \(value.kind)")
+    }
+    return string
+  }
+
+  func bool(_ key: String) throws(RetrievalError) -> Bool? {
+    guard let value = value(key) else { return nil }
+    guard let bool = value.bool else {
+      throw invalid(key, "expected true or false, found \(value.kind)")
+    }
+    return bool
+  }
+
+  func double(_ key: String, in range: ClosedRange<Double>? = nil) throws(RetrievalError)
+    -> Double?
+  {
+    guard let value = value(key) else { return nil }
+    guard let number = value.double, number.isFinite else {
+      throw invalid(key, "expected a number, found \(value.kind)")
+    }
+    if let range, !range.contains(number) {
+      throw invalid(key, "\(number) is not within \(range.lowerBound) to \(range.upperBound)")
+    }
+    return number
+  }
+
+  func int(_ key: String, in range: ClosedRange<Int>) throws(RetrievalError) -> Int? {
+    guard let value = value(key) else { return nil }
+    guard let number = value.int else {
+      throw invalid(key, "expected a whole number, found \(value.kind)")
+    }
+    guard range.contains(number) else {
+      throw invalid(key, "\(number) is not within \(range.lowerBound) to \(range.upperBound)")
+    }
+    return number
+  }
+
+  func choice<T: RawRepresentable & CaseIterable>(_ key: String, _ type: T.Type = T.self)
+    throws(RetrievalError) -> T? where T.RawValue == String
+  {
+    guard let word = try string(key) else { return nil }
+    guard let choice = T(rawValue: word) else {
+      let known = T.allCases.map(\.rawValue).joined(separator: ", ")
+      throw invalid(key, "\"\(word)\" is none of \(known)")
+    }
+    return choice
+  }
+}
+
+extension JSONValue {
+  /// What a message calls this kind of value.
+  var kind: String {
+    switch self {
+    case .null: "null"
+    case .bool: "a boolean"
+    case .integer, .double: "a number"
+    case .string: "a string"
+    case .array: "an array"
+    case .object: "an object"
+    }
+  }
+}

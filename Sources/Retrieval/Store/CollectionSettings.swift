@@ -1,0 +1,81 @@
+// How a collection cuts, embeds and compares its documents, and what is known about it. Settings
+// arrive as JSON with any of their fields missing; a missing field keeps what the collection has,
+// or the default. Refuses unknown fields' values by naming the field and what is possible.
+
+package import JSON
+
+package enum ChunkingStrategy: String, Sendable, CaseIterable {
+  case characters, recursive, sentences, none
+}
+
+/// Sizes count Unicode scalars.
+package struct ChunkingSettings: Sendable, Hashable {
+  package var strategy: ChunkingStrategy = .sentences
+  package var size = 800
+  package var overlap = 100
+  /// Only for `characters`.
+  package var separator = "\n\n"
+
+  package init() {}
+
+  package var json: JSONValue {
+    var object: JSONObject = [
+      "strategy": .string(strategy.rawValue), "size": .integer(Int64(size)),
+      "overlap": .integer(Int64(overlap)),
+    ]
+    if strategy == .characters { object["separator"] = .string(separator) }
+    return .object(object)
+  }
+}
+
+/// What "similar" means. Higher is better in each: Euclidean distance counts negative.
+package enum Metric: String, Sendable, CaseIterable {
+  case cosine, dot, euclidean
+}
+
+package struct CollectionSettings: Sendable, Hashable {
+  package var chunking = ChunkingSettings()
+  package var metric = Metric.cosine
+  /// A language tag; "en" (also "en-GB") stems English words and drops stop words from queries.
+  package var language = "en"
+
+  package init() {}
+}
+
+/// The body of PUT /collections/{name}.
+package struct CollectionSettingsUpdate: Sendable, Hashable {
+  package var strategy: ChunkingStrategy?
+  package var size: Int?
+  package var overlap: Int?
+  package var separator: String?
+  package var embeddingModel: String?
+  package var metric: Metric?
+  package var language: String?
+
+  package init() {}
+}
+
+package struct CollectionInfo: Sendable, Hashable {
+  package var name: String
+  package var settings: CollectionSettings
+  /// nil: created while no embedding model was loaded, and still empty.
+  package var embedding: EmbedderIdentity?
+  package var documentCount: Int
+  package var chunkCount: Int
+  /// Unix seconds.
+  package var createdAt: Int
+
+  package var json: JSONValue {
+    [
+      "name": .string(name),
+      "chunking": settings.chunking.json,
+      "embedding_model": embedding.map { .string($0.name) } ?? .null,
+      "dimension": embedding.map { .integer(Int64($0.dimension)) } ?? .null,
+      "language": .string(settings.language),
+      "metric": .string(settings.metric.rawValue),
+      "documents": .integer(Int64(documentCount)),
+      "chunks": .integer(Int64(chunkCount)),
+      "created": .integer(Int64(createdAt)),
+    ]
+  }
+}

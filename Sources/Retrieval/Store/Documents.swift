@@ -1,0 +1,92 @@
+// Documents as they come in and go out, and what an ingest and a listing answer.
+// Offsets of chunks count Unicode scalars of `text`, which is stored and returned unaltered.
+
+package import JSON
+
+/// A document to store. Without an id, one is derived from its text, so that sending the same text
+/// again changes nothing.
+package struct DocumentInput: Sendable, Hashable {
+  package var id: String?
+  package var text: String
+  package var metadata: JSONObject
+
+  package init(id: String? = nil, text: String, metadata: JSONObject = [:]) {
+    self.id = id
+    self.text = text
+    self.metadata = metadata
+  }
+}
+
+package struct StoredDocument: Sendable, Hashable {
+  package var id: String
+  package var text: String
+  package var metadata: JSONObject
+  package var chunkCount: Int
+  /// Unix seconds.
+  package var createdAt: Int
+  package var updatedAt: Int
+
+  package var json: JSONValue {
+    [
+      "id": .string(id), "text": .string(text), "metadata": .object(metadata),
+      "chunks": .integer(Int64(chunkCount)), "created": .integer(Int64(createdAt)),
+      "updated": .integer(Int64(updatedAt)),
+    ]
+  }
+}
+
+/// One line of a listing: a document without its text.
+package struct DocumentSummary: Sendable, Hashable {
+  package var id: String
+  package var metadata: JSONObject
+  package var chunkCount: Int
+  /// Unicode scalars of the text.
+  package var characterCount: Int
+  package var updatedAt: Int
+
+  package var json: JSONValue {
+    [
+      "id": .string(id), "metadata": .object(metadata), "chunks": .integer(Int64(chunkCount)),
+      "characters": .integer(Int64(characterCount)), "updated": .integer(Int64(updatedAt)),
+    ]
+  }
+}
+
+/// Documents in the order in which they were first stored.
+package struct DocumentPage: Sendable, Hashable {
+  package var documents: [DocumentSummary]
+  /// The id to send as `after` for the next page; nil on the last page.
+  package var next: String?
+
+  package var json: JSONValue {
+    [
+      "documents": .array(documents.map(\.json)),
+      "next": next.map { .string($0) } ?? .null,
+    ]
+  }
+}
+
+/// What became of a batch.
+package struct IngestResult: Sendable, Hashable {
+  /// Documents of the batch, unchanged ones included.
+  package var documents = 0
+  /// Chunks written; unchanged documents wrote none.
+  package var chunks = 0
+  package var unchanged = 0
+  /// Chunks written whose end the embedding model did not see.
+  package var truncatedChunks = 0
+  /// Tokens that the embedding model read.
+  package var embeddedTokens = 0
+  /// The ids, in the order of the batch.
+  package var ids: [String] = []
+
+  package init() {}
+
+  package var json: JSONValue {
+    [
+      "documents": .integer(Int64(documents)), "chunks": .integer(Int64(chunks)),
+      "unchanged": .integer(Int64(unchanged)),
+      "truncated_chunks": .integer(Int64(truncatedChunks)),
+    ]
+  }
+}
