@@ -1,1 +1,190 @@
-#pragma once
+// The numeric kernels of martlet behind one table of function pointers, chosen once for this CPU.
+// Relies on nothing but the C library. The portable table is the oracle of every other one.
+// Refuses nothing: sizes and pointers are the caller's promise (Swift checks them before).
+//
+// Layouts (R rows = outputs, C columns = inputs, T tokens):
+// - A matrix is cut into tiles of 16 rows; the last one is filled up with zero rows. Lane r of
+//   every vector belongs to row r of the tile, so no product needs a horizontal sum.
+// - float32, float16, bfloat16: tile [C][16].
+// - int4, nf4, int8: tile [blocks], each block two groups (32 columns; nf4: 64) of all 16 rows:
+//   [codes of group 0][codes of group 1][16 float16 scales of group 0][16 of group 1].
+//   576 bytes int4, 1088 int8 and nf4: every 64-byte load is within one cache line. A row of an
+//   odd number of groups ends in a group of zero scales.
+//   int8 chunk j (64 bytes): byte 4r+b is column 4j+b, stored as code + 128.
+//   4-bit chunk j (64 bytes): byte 4r+b holds column 8j+b in its low nibble, 8j+4+b in its high
+//   one; int4 stored as code + 8, nf4 as the index of its value.
+#ifndef MARTLET_CKERNELS_H
+#define MARTLET_CKERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#pragma clang assume_nonnull begin
+
+#define MARTLET_TILE_ROWS 16
+#define MARTLET_GROUP 32
+#define MARTLET_NF4_BLOCK 64
+#define MARTLET_NF4_NESTED_BLOCK 256
+#define MARTLET_KV_BLOCK 32
+
+typedef enum {
+  MARTLET_FLOAT32,
+  MARTLET_FLOAT16,
+  MARTLET_BFLOAT16,
+  MARTLET_INT8,
+  MARTLET_INT4,
+  MARTLET_NF4,
+} martlet_format;
+
+/// Columns come in multiples of this (1 for float formats).
+size_t martlet_format_group(martlet_format format);
+/// Bytes of one packed tile of 16 rows; a matrix is ceil(rows / 16) of them.
+size_t martlet_tile_bytes(martlet_format format, size_t columns);
+/// Tokens that one pass over the weights serves; prepared activations come in blocks of so many.
+size_t martlet_token_block(martlet_format format);
+/// Bytes of `tokens` rows of activations prepared for a product.
+size_t martlet_prepared_bytes(martlet_format format, size_t columns, size_t tokens);
+
+/// output[t][row] = sum over columns of weights[row][column] * x[t][column].
+typedef struct {
+  martlet_format format;
+  const void *weights;      // packed tiles, 64-byte aligned
+  size_t rows, columns;
+  const void *prepared;     // what prepare() wrote, 64-byte aligned
+  size_t tokens;
+  float *output;            // [tokens][output_stride], output_stride >= rows
+  size_t output_stride;
+} martlet_product;
+
+/// Attention of `token_count` consecutive tokens of one sequence, for the query heads that share
+/// one key/value head. Token t sees positions up to `first_length + t` (exclusive), or all
+/// `first_length` ones when it is not causal; with a window only the last `window` of those.
+///
+/// Keys and values lie in blocks of 32 positions, float32 or float16: keys [d][32] (so that 32
+/// scores need no horizontal sum), values [32][d]. Position p is in block block_table[p / 32].
+/// A row's result depends on its own positions alone: blocks are folded in order, whatever else
+/// is in the call.
+typedef struct {
+  bool half_precision;         // float16 keys and values, else float32
+  bool causal;
+  size_t head_dimension;       // d
+  size_t token_count, head_count;
+  size_t first_length;
+  size_t window;               // 0: none
+  float scale;
+  const float *query;          // query + t * query_stride + head * d
+  size_t query_stride;         // in floats
+  float *output;               // output + t * output_stride + head * d
+  size_t output_stride;
+  const void *keys, *values;   // block 0 of this layer and key/value head
+  size_t block_stride;         // bytes from one block to the next, for keys and for values
+  const int32_t *block_table;
+} martlet_attention;
+
+typedef struct __attribute__((swift_attr("@Sendable"))) {
+  const char *name;  // "portable", "avx512vnni"
+
+  // Products. prepare: token blocks [begin, end) of x [tokens][columns] into their place in
+  // `prepared`. multiply: the rows of tiles [begin, end), for all tokens.
+  void (*prepare)(martlet_format format, const float *x, size_t columns, size_t tokens,
+                  size_t block_begin, size_t block_end, void *prepared);
+  void (*multiply)(const martlet_product *product, size_t tile_begin, size_t tile_end);
+
+  // Quantisers, per row-major run of n values (a multiple of the group).
+  // int4: codes 0...15 (value code - 8); int8: codes as int8; scales float16, one per 32.
+  void (*quantize_int4)(const float *x, size_t n, uint8_t *codes, uint16_t *scales);
+  void (*quantize_int8)(const float *x, size_t n, uint8_t *codes, uint16_t *scales);
+
+  // Conversions.
+  void (*half_to_float)(const uint16_t *x, size_t n, float *y);
+  void (*float_to_half)(const float *x, size_t n, uint16_t *y);
+  void (*bfloat_to_float)(const uint16_t *x, size_t n, float *y);
+  void (*float_to_bfloat)(const float *x, size_t n, uint16_t *y);
+
+  // Layers; y may be x. rms_norm: y = x / rms(x) * (weight + offset).
+  void (*rms_norm)(const float *x, const float *weight, size_t n, float epsilon, float offset,
+                   float *y);
+  void (*layer_norm)(const float *x, const float *weight, const float *bias, size_t n,
+                     float epsilon, float *y);
+  void (*softmax)(float *x, size_t n);
+  void (*silu_multiply)(const float *gate, const float *up, size_t n, float *y);
+  void (*gelu)(const float *x, size_t n, float *y);
+  void (*add)(const float *x, const float *y, size_t n, float *z);
+  // Rotates the first 2 * half values of each of `heads` heads (d apart): value i with i + half,
+  // by the angle whose cosine and sine are cosine[i], sine[i].
+  void (*rope)(float *x, size_t heads, size_t d, size_t half, const float *cosine,
+               const float *sine);
+
+  // Attention.
+  void (*attention)(const martlet_attention *attention);
+
+  // Reductions. dot's order of additions is fixed (64 lanes, then a tree) and the same in every
+  // table, bit for bit; dot_rows is dot of one query with `count` rows. argmax: the first of equals,
+  // NaN never wins.
+  float (*dot)(const float *x, const float *y, size_t n);
+  void (*dot_rows)(const float *query, const float *rows, size_t n, size_t count, float *scores);
+  size_t (*argmax)(const float *x, size_t n);
+  float (*log_sum_exp)(const float *x, size_t n);
+
+  // The sum of all 64-bit words: what read bandwidth is measured with.
+  uint64_t (*read_sum)(const void *bytes, size_t byte_count);
+} martlet_kernels;
+
+/// The table for this CPU; MARTLET_ISA=portable|avx512vnni in the environment forces one that the
+/// CPU can run (any other value is ignored).
+const martlet_kernels *martlet_kernels_get(void);
+/// A table by name, NULL when this CPU can't run it.
+const martlet_kernels *_Nullable martlet_kernels_named(const char *name);
+
+// Tiles ------------------------------------------------------------------------------------------
+
+/// Packs up to 16 float rows [row_count][columns] into one tile of a float format.
+void martlet_pack_float_tile(martlet_format format, const float *rows, size_t row_count,
+                             size_t columns, void *tile);
+/// Packs codes [row_count][columns], one to a byte, and scales [row_count][groups] into one tile.
+void martlet_pack_tile(martlet_format format, const uint8_t *codes, const uint16_t *scales,
+                       size_t row_count, size_t columns, void *tile);
+/// The row's codes and scales (groups of the format) as they went into its tile.
+void martlet_unpack_row(martlet_format format, const void *tile, size_t row_in_tile,
+                        size_t columns, uint8_t *codes, uint16_t *scales);
+/// Replaces the scales of one tile's rows, from scales [row_count][groups].
+void martlet_set_tile_scales(martlet_format format, const uint16_t *scales, size_t row_count,
+                             size_t columns, void *tile);
+/// Row of a float, int8 or int4 matrix as float32.
+void martlet_dequantize_row(martlet_format format, const void *tile, size_t row_in_tile,
+                            size_t columns, float *y);
+
+// nf4, as bitsandbytes defines it ------------------------------------------------------------------
+
+/// The 16 values and the 256 values of the 8-bit dynamic map, ascending.
+extern const float martlet_nf4_values[16];
+extern const float martlet_dynamic_map[256];
+
+/// Codes (one to a byte) and absmax of the blocks of 64 of a run of n values; a last, short block
+/// follows bitsandbytes' own rule for it.
+void martlet_nf4_quantize(const float *x, size_t n, uint8_t *codes, float *absmax);
+/// y[i] = value(codes[i]) * absmax[i / 64].
+void martlet_nf4_dequantize(const uint8_t *codes, const float *absmax, size_t n, float *y);
+/// Double quantisation of n absmax values: their mean (in the order that PyTorch adds on one
+/// thread), codes into the dynamic map, absmax of each nested block of 256.
+void martlet_nf4_compress(const float *absmax, size_t n, uint8_t *codes, float *nested_absmax,
+                          float *offset);
+/// absmax[i] = map[codes[i]] * nested_absmax[(first + i) / 256] + offset, for n values from `first`;
+/// codes point at the first of them.
+void martlet_nf4_expand(const uint8_t *codes, const float *map, const float *nested_absmax,
+                        float offset, size_t first, size_t n, float *absmax);
+
+// KV blocks ----------------------------------------------------------------------------------------
+
+/// Stores one position's key and value [d] into slot 0...31 of a block.
+void martlet_kv_store(bool half_precision, const float *key, const float *value, size_t d,
+                      size_t slot, void *key_block, void *value_block);
+
+// Scalar conversions ---------------------------------------------------------------------------------
+
+uint16_t martlet_half_from_float(float x);
+float martlet_float_from_half(uint16_t x);
+
+#pragma clang assume_nonnull end
+#endif

@@ -1,0 +1,177 @@
+// Packed tiles and KV blocks: sizes, packing and unpacking, in plain C for every CPU (none of it is
+// on the path of a product). The layouts are told in ckernels.h.
+#include "layout.h"
+
+#include <string.h>
+
+#include "scalar_math.h"
+
+size_t martlet_format_group(martlet_format format) {
+  if (is_float_format(format)) return 1;
+  return format == MARTLET_NF4 ? MARTLET_NF4_BLOCK : GROUP;
+}
+
+size_t martlet_tile_bytes(martlet_format format, size_t columns) {
+  size_t blocks = weight_blocks(format, columns);
+  switch (format) {
+    case MARTLET_FLOAT32: return TILE * 4 * columns;
+    case MARTLET_FLOAT16:
+    case MARTLET_BFLOAT16: return TILE * 2 * columns;
+    case MARTLET_INT8: return INT8_BLOCK_BYTES * blocks;
+    case MARTLET_INT4: return INT4_BLOCK_BYTES * blocks;
+    case MARTLET_NF4: return NF4_BLOCK_BYTES * blocks;
+  }
+  return 0;
+}
+
+size_t martlet_token_block(martlet_format format) {
+  if (is_float_format(format)) return FLOAT_TOKEN_BLOCK;
+  return format == MARTLET_NF4 ? NF4_TOKEN_BLOCK : INTEGER_TOKEN_BLOCK;
+}
+
+size_t martlet_prepared_bytes(martlet_format format, size_t columns, size_t tokens) {
+  return divide_up(tokens, martlet_token_block(format)) * prepared_block_bytes(format, columns);
+}
+
+// A quantised block: two groups of `group` columns, `code_bytes` of codes each, then scales.
+typedef struct {
+  size_t group, code_bytes, block_bytes;
+  bool four_bits;
+  uint8_t zero;  // the code of value 0, for columns and rows that fill up
+} block_shape;
+
+static block_shape shape_of(martlet_format format) {
+  switch (format) {
+    case MARTLET_INT4: return (block_shape){32, 256, INT4_BLOCK_BYTES, true, 8};
+    case MARTLET_NF4: return (block_shape){64, 512, NF4_BLOCK_BYTES, true, 7};
+    default: return (block_shape){32, 512, INT8_BLOCK_BYTES, false, 0};
+  }
+}
+
+// Where group g's codes and scales lie in a tile.
+static size_t codes_at(block_shape s, size_t g) {
+  return g / 2 * s.block_bytes + g % 2 * s.code_bytes;
+}
+static size_t scales_at(block_shape s, size_t g) {
+  return g / 2 * s.block_bytes + 2 * s.code_bytes + g % 2 * 2 * TILE;
+}
+
+// Offset of column k of row r within its group's codes; 4-bit codes: and which half of the byte.
+static size_t code_offset(block_shape s, size_t r, size_t k) {
+  return s.four_bits ? 64 * (k / 8) + 4 * r + k % 4 : 64 * (k / 4) + 4 * r + k % 4;
+}
+static bool is_high_nibble(size_t k) { return k % 8 >= 4; }
+
+void martlet_pack_float_tile(martlet_format format, const float *rows, size_t row_count,
+                             size_t columns, void *tile) {
+  for (size_t k = 0; k < columns; k++) {
+    for (size_t r = 0; r < TILE; r++) {
+      float x = r < row_count ? rows[r * columns + k] : 0.0f;
+      size_t i = k * TILE + r;
+      if (format == MARTLET_FLOAT32) {
+        ((float *)tile)[i] = x;
+      } else {
+        ((uint16_t *)tile)[i] = format == MARTLET_FLOAT16 ? float_to_half(x) : float_to_bfloat(x);
+      }
+    }
+  }
+}
+
+void martlet_pack_tile(martlet_format format, const uint8_t *codes, const uint16_t *scales,
+                       size_t row_count, size_t columns, void *tile) {
+  block_shape s = shape_of(format);
+  uint8_t *bytes = tile;
+  memset(bytes, 0, martlet_tile_bytes(format, columns));
+  size_t groups = 2 * weight_blocks(format, columns);
+  for (size_t g = 0; g < groups; g++) {
+    uint8_t *group = bytes + codes_at(s, g);
+    for (size_t r = 0; r < TILE; r++) {
+      for (size_t k = 0; k < s.group; k++) {
+        size_t column = g * s.group + k;
+        bool present = r < row_count && column < columns;
+        uint8_t code = present ? codes[r * columns + column] : s.zero;
+        if (!s.four_bits) {
+          group[code_offset(s, r, k)] = (uint8_t)(code ^ 0x80);
+        } else {
+          group[code_offset(s, r, k)] |= (uint8_t)((code & 15) << (is_high_nibble(k) ? 4 : 0));
+        }
+      }
+    }
+  }
+  martlet_set_tile_scales(format, scales, row_count, columns, tile);
+}
+
+void martlet_set_tile_scales(martlet_format format, const uint16_t *scales, size_t row_count,
+                             size_t columns, void *tile) {
+  block_shape s = shape_of(format);
+  size_t groups = columns / s.group;
+  for (size_t g = 0; g < groups; g++) {
+    uint8_t *to = (uint8_t *)tile + scales_at(s, g);
+    for (size_t r = 0; r < row_count; r++) memcpy(to + 2 * r, scales + r * groups + g, 2);
+  }
+}
+
+void martlet_unpack_row(martlet_format format, const void *tile, size_t row_in_tile,
+                        size_t columns, uint8_t *codes, uint16_t *scales) {
+  block_shape s = shape_of(format);
+  const uint8_t *bytes = tile;
+  for (size_t g = 0; g < columns / s.group; g++) {
+    const uint8_t *group = bytes + codes_at(s, g);
+    for (size_t k = 0; k < s.group; k++) {
+      uint8_t byte = group[code_offset(s, row_in_tile, k)];
+      codes[g * s.group + k] =
+          !s.four_bits ? (uint8_t)(byte ^ 0x80) : is_high_nibble(k) ? byte >> 4 : byte & 15;
+    }
+    memcpy(scales + g, bytes + scales_at(s, g) + 2 * row_in_tile, 2);
+  }
+}
+
+static void dequantize_float_row(martlet_format format, const void *tile, size_t r, size_t columns,
+                                 float *y) {
+  for (size_t k = 0; k < columns; k++) {
+    size_t i = k * TILE + r;
+    if (format == MARTLET_FLOAT32) {
+      y[k] = ((const float *)tile)[i];
+    } else {
+      uint16_t h = ((const uint16_t *)tile)[i];
+      y[k] = format == MARTLET_FLOAT16 ? half_to_float(h) : bfloat_to_float(h);
+    }
+  }
+}
+
+void martlet_dequantize_row(martlet_format format, const void *tile, size_t row_in_tile,
+                            size_t columns, float *y) {
+  if (is_float_format(format)) {
+    dequantize_float_row(format, tile, row_in_tile, columns, y);
+    return;
+  }
+  block_shape s = shape_of(format);
+  for (size_t column = 0; column < columns; column++) {
+    size_t g = column / s.group, k = column % s.group;
+    const uint8_t *bytes = tile;
+    uint8_t byte = bytes[codes_at(s, g) + code_offset(s, row_in_tile, k)];
+    int value = !s.four_bits         ? (int)byte - 128
+                : is_high_nibble(k) ? (int)(byte >> 4) - 8
+                                    : (int)(byte & 15) - 8;
+    uint16_t scale;
+    memcpy(&scale, bytes + scales_at(s, g) + 2 * row_in_tile, 2);
+    y[column] = (float)value * half_to_float(scale);
+  }
+}
+
+void martlet_kv_store(bool half_precision, const float *key, const float *value, size_t d,
+                      size_t slot, void *key_block, void *value_block) {
+  for (size_t i = 0; i < d; i++) {
+    size_t key_at = i * MARTLET_KV_BLOCK + slot, value_at = slot * d + i;
+    if (half_precision) {
+      ((uint16_t *)key_block)[key_at] = float_to_half(key[i]);
+      ((uint16_t *)value_block)[value_at] = float_to_half(value[i]);
+    } else {
+      ((float *)key_block)[key_at] = key[i];
+      ((float *)value_block)[value_at] = value[i];
+    }
+  }
+}
+
+uint16_t martlet_half_from_float(float x) { return float_to_half(x); }
+float martlet_float_from_half(uint16_t x) { return half_to_float(x); }

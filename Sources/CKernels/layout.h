@@ -1,0 +1,61 @@
+// Sizes and offsets of packed weights and prepared activations, shared by every kernel file. The
+// layouts themselves are told in ckernels.h. Refuses nothing.
+#ifndef MARTLET_LAYOUT_H
+#define MARTLET_LAYOUT_H
+
+#include "ckernels.h"
+
+#define TILE MARTLET_TILE_ROWS
+#define GROUP MARTLET_GROUP
+
+enum {
+  INT8_BLOCK_BYTES = 2 * 512 + 64,  // 64 columns
+  INT4_BLOCK_BYTES = 2 * 256 + 64,  // 64 columns
+  NF4_BLOCK_BYTES = 2 * 512 + 64,   // 128 columns
+  INTEGER_TOKEN_BLOCK = 16,
+  NF4_TOKEN_BLOCK = 12,
+  FLOAT_TOKEN_BLOCK = 12,
+};
+
+// The search for int4 scales (quantize.c), and the peak below which a group counts as zero.
+#define INT4_SEARCH_FIRST -5.8f
+#define INT4_SEARCH_STEP 0.2f
+#define INT4_SEARCH_STEPS 16
+#define QUANTIZE_LEAST 1e-30f
+
+// round(value * 32767) of the nf4 values: what the integer product computes with.
+extern const int16_t martlet_nf4_integers[16];
+
+static inline size_t divide_up(size_t n, size_t by) { return (n + by - 1) / by; }
+static inline size_t round_up(size_t n, size_t to) { return divide_up(n, to) * to; }
+static inline size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
+
+// Groups of 32 of a row's prepared activations, filled up to whole weight blocks.
+static inline size_t padded_groups(martlet_format format, size_t columns) {
+  return format == MARTLET_NF4 ? 4 * divide_up(columns, 128) : 2 * divide_up(columns, 64);
+}
+
+static inline size_t weight_blocks(martlet_format format, size_t columns) {
+  return divide_up(columns, format == MARTLET_NF4 ? 128 : 64);
+}
+
+static inline bool is_float_format(martlet_format format) {
+  return format == MARTLET_FLOAT32 || format == MARTLET_FLOAT16 || format == MARTLET_BFLOAT16;
+}
+
+// Prepared activations of one token block of `width` tokens:
+//   float formats: float [C][width]
+//   int8, int4: int8 codes [G][width][32], float scales [G][width], int32 corrections [G][width]
+//     (the correction undoes the weights' offset: -128 or -8 times the sum of the codes)
+//   nf4: int16 codes [G][width][32], in each 8 the order 0 2 4 6 1 3 5 7, float scales [G][width]
+static inline size_t prepared_token_bytes(martlet_format format, size_t columns) {
+  if (is_float_format(format)) return 4 * columns;
+  size_t groups = padded_groups(format, columns);
+  return format == MARTLET_NF4 ? groups * (64 + 4) : groups * (32 + 4 + 4);
+}
+
+static inline size_t prepared_block_bytes(martlet_format format, size_t columns) {
+  return round_up(martlet_token_block(format) * prepared_token_bytes(format, columns), 64);
+}
+
+#endif

@@ -1,0 +1,228 @@
+// Matrix products in plain C: the oracle. Quantised formats add float terms group by group in the
+// order every SIMD version keeps (multiply, then add), so they are equal to it bit for bit; float
+// formats add column by column without fused multiply-add, where SIMD versions fuse.
+#include <string.h>
+
+#include "layout.h"
+#include "scalar_math.h"
+#include "tables.h"
+
+// Prepared activations ---------------------------------------------------------------------------
+
+#define ACTIVATION_LEAST 1e-30f  // below this a group counts as zero: its inverse would overflow
+
+// The largest magnitude of 32 values, compared as integers so that NaN wins over infinity.
+static float group_peak(const float *x) {
+  uint32_t peak = 0;
+  for (int i = 0; i < GROUP; i++) {
+    uint32_t magnitude = bits_of(x[i]) & 0x7fffffff;
+    if (magnitude > peak) peak = magnitude;
+  }
+  return float_of(peak);
+}
+
+// To the nearest integer, ties to even, for |x| < 2^22.
+static int nearest(float x) { return (int)((x + EXP_ROUND) - EXP_ROUND); }
+
+// Scale of a group; *inverse is 0 where all codes are to be 0. A group that is not finite makes
+// the whole result NaN through its scale.
+static float group_scale(float peak, float levels, float *inverse) {
+  *inverse = 0;
+  if (peak < ACTIVATION_LEAST) return 0;
+  if (!(peak < INFINITY)) return NAN;
+  *inverse = levels / peak;
+  return peak / levels;
+}
+
+static void prepare_integer(martlet_format format, const float *x, size_t columns, size_t width,
+                            void *block) {
+  size_t groups = padded_groups(format, columns);
+  int8_t *codes = block;
+  float *scales = (float *)(codes + groups * width * GROUP);
+  int32_t *corrections = (int32_t *)(scales + groups * width);
+  int32_t offset = format == MARTLET_INT4 ? 8 : 128;
+  for (size_t g = 0; g < groups; g++) {
+    for (size_t n = 0; n < width; n++) {
+      size_t at = g * width + n;
+      int8_t *to = codes + at * GROUP;
+      scales[at] = 0;
+      corrections[at] = 0;
+      memset(to, 0, GROUP);
+      if (g * GROUP >= columns) continue;
+      const float *from = x + n * columns + g * GROUP;
+      float inverse;
+      scales[at] = group_scale(group_peak(from), 127, &inverse);
+      if (inverse == 0) continue;
+      int32_t sum = 0;
+      for (int i = 0; i < GROUP; i++) {
+        to[i] = (int8_t)nearest(from[i] * inverse);
+        sum += to[i];
+      }
+      corrections[at] = -offset * sum;
+    }
+  }
+}
+
+static void prepare_nf4(const float *x, size_t columns, size_t width, void *block) {
+  static const int order[8] = {0, 2, 4, 6, 1, 3, 5, 7};
+  size_t groups = padded_groups(MARTLET_NF4, columns);
+  int16_t *codes = block;
+  float *scales = (float *)(codes + groups * width * GROUP);
+  for (size_t g = 0; g < groups; g++) {
+    for (size_t n = 0; n < width; n++) {
+      size_t at = g * width + n;
+      int16_t *to = codes + at * GROUP;
+      scales[at] = 0;
+      memset(to, 0, 2 * GROUP);
+      if (g * GROUP >= columns) continue;
+      const float *from = x + n * columns + g * GROUP;
+      float inverse;
+      scales[at] = group_scale(group_peak(from), 2047, &inverse) / 32767.0f;
+      if (inverse == 0) continue;
+      for (int i = 0; i < GROUP; i++) {
+        to[i] = (int16_t)nearest(from[i / 8 * 8 + order[i % 8]] * inverse);
+      }
+    }
+  }
+}
+
+static void prepare_float(const float *x, size_t columns, size_t width, void *block) {
+  float *to = block;
+  for (size_t k = 0; k < columns; k++) {
+    for (size_t n = 0; n < width; n++) to[k * width + n] = x[n * columns + k];
+  }
+}
+
+void portable_prepare(martlet_format format, const float *x, size_t columns, size_t tokens,
+                      size_t block_begin, size_t block_end, void *prepared) {
+  size_t per_block = martlet_token_block(format), bytes = prepared_block_bytes(format, columns);
+  for (size_t b = block_begin; b < block_end; b++) {
+    size_t first = b * per_block, width = smaller(per_block, tokens - first);
+    const float *from = x + first * columns;
+    uint8_t *to = (uint8_t *)prepared + b * bytes;
+    if (is_float_format(format)) {
+      prepare_float(from, columns, width, to);
+    } else if (format == MARTLET_NF4) {
+      prepare_nf4(from, columns, width, to);
+    } else {
+      prepare_integer(format, from, columns, width, to);
+    }
+  }
+}
+
+// Products of one tile and one token -------------------------------------------------------------
+
+static void tile_float(martlet_format format, const void *tile, size_t columns, const float *x,
+                       size_t width, float out[TILE]) {
+  for (size_t k = 0; k < columns; k++, x += width) {
+    for (int r = 0; r < TILE; r++) {
+      size_t i = k * TILE + (size_t)r;
+      float w = format == MARTLET_FLOAT32   ? ((const float *)tile)[i]
+                : format == MARTLET_FLOAT16 ? half_to_float(((const uint16_t *)tile)[i])
+                                            : bfloat_to_float(((const uint16_t *)tile)[i]);
+      out[r] = out[r] + w * *x;
+    }
+  }
+}
+
+static void tile_int8(const uint8_t *tile, size_t blocks, const int8_t *x, const float *scales,
+                      const int32_t *corrections, size_t width, float out[TILE]) {
+  for (size_t b = 0; b < blocks; b++, tile += INT8_BLOCK_BYTES) {
+    for (int h = 0; h < 2; h++, x += GROUP * width, scales += width, corrections += width) {
+      for (int r = 0; r < TILE; r++) {
+        const uint8_t *w = tile + 512 * h + 4 * r;
+        int32_t sum = *corrections;
+        for (int k = 0; k < GROUP; k++) sum += w[64 * (k / 4) + k % 4] * x[k];
+        uint16_t scale;
+        memcpy(&scale, tile + 1024 + 32 * h + 2 * r, 2);
+        out[r] = out[r] + (float)sum * (half_to_float(scale) * *scales);
+      }
+    }
+  }
+}
+
+static void tile_int4(const uint8_t *tile, size_t blocks, const int8_t *x, const float *scales,
+                      const int32_t *corrections, size_t width, float out[TILE]) {
+  for (size_t b = 0; b < blocks; b++, tile += INT4_BLOCK_BYTES) {
+    for (int h = 0; h < 2; h++, x += GROUP * width, scales += width, corrections += width) {
+      for (int r = 0; r < TILE; r++) {
+        const uint8_t *w = tile + 256 * h + 4 * r;
+        int32_t sum = *corrections;
+        for (int k = 0; k < GROUP; k += 8) {
+          for (int i = 0; i < 4; i++) {
+            uint8_t two = w[8 * k + i];
+            sum += (two & 15) * x[k + i] + (two >> 4) * x[k + 4 + i];
+          }
+        }
+        uint16_t scale;
+        memcpy(&scale, tile + 512 + 32 * h + 2 * r, 2);
+        out[r] = out[r] + (float)sum * (half_to_float(scale) * *scales);
+      }
+    }
+  }
+}
+
+// 32 inputs of one row: 32 * 2047 * 32767 still fits into 32 bits, 64 would not.
+static int32_t dot_nf4(const uint8_t *w, const int16_t *x) {
+  static const int column[8] = {0, 2, 4, 6, 1, 3, 5, 7};
+  int32_t sum = 0;
+  for (int k = 0; k < GROUP; k++) {
+    int c = column[k % 8];
+    uint8_t two = w[64 * (k / 8) + c % 4];
+    sum += martlet_nf4_integers[c < 4 ? two & 15 : two >> 4] * x[k];
+  }
+  return sum;
+}
+
+static void tile_nf4(const uint8_t *tile, size_t blocks, const int16_t *x, const float *scales,
+                     size_t width, float out[TILE]) {
+  size_t half = GROUP * width;
+  for (size_t b = 0; b < blocks; b++, tile += NF4_BLOCK_BYTES) {
+    for (int h = 0; h < 2; h++, x += 2 * half, scales += 2 * width) {
+      for (int r = 0; r < TILE; r++) {
+        const uint8_t *w = tile + 512 * h + 4 * r;
+        float part = (float)dot_nf4(w, x) * scales[0];
+        part = part + (float)dot_nf4(w + 256, x + half) * scales[width];
+        uint16_t scale;
+        memcpy(&scale, tile + 1024 + 32 * h + 2 * r, 2);
+        out[r] = out[r] + part * half_to_float(scale);
+      }
+    }
+  }
+}
+
+static void multiply_tile(const martlet_product *p, const uint8_t *tile, const uint8_t *block,
+                          size_t width, size_t n, float out[TILE]) {
+  size_t blocks = weight_blocks(p->format, p->columns);
+  size_t groups = padded_groups(p->format, p->columns);
+  if (is_float_format(p->format)) {
+    tile_float(p->format, tile, p->columns, (const float *)block + n, width, out);
+  } else if (p->format == MARTLET_NF4) {
+    const int16_t *x = (const int16_t *)block;
+    const float *scales = (const float *)(x + groups * width * GROUP);
+    tile_nf4(tile, blocks, x + n * GROUP, scales + n, width, out);
+  } else {
+    const int8_t *x = (const int8_t *)block;
+    const float *scales = (const float *)(x + groups * width * GROUP);
+    const int32_t *corrections = (const int32_t *)(scales + groups * width);
+    (p->format == MARTLET_INT4 ? tile_int4 : tile_int8)(tile, blocks, x + n * GROUP, scales + n,
+                                                        corrections + n, width, out);
+  }
+}
+
+void portable_multiply(const martlet_product *p, size_t tile_begin, size_t tile_end) {
+  size_t tile_bytes = martlet_tile_bytes(p->format, p->columns);
+  size_t per_block = martlet_token_block(p->format);
+  size_t block_bytes = prepared_block_bytes(p->format, p->columns);
+  for (size_t t = tile_begin; t < tile_end; t++) {
+    const uint8_t *tile = (const uint8_t *)p->weights + t * tile_bytes;
+    size_t rows = smaller(TILE, p->rows - t * TILE);
+    for (size_t token = 0; token < p->tokens; token++) {
+      size_t b = token / per_block, width = smaller(per_block, p->tokens - b * per_block);
+      const uint8_t *block = (const uint8_t *)p->prepared + b * block_bytes;
+      float out[TILE] = {0};
+      multiply_tile(p, tile, block, width, token % per_block, out);
+      memcpy(p->output + token * p->output_stride + t * TILE, out, rows * sizeof(float));
+    }
+  }
+}
