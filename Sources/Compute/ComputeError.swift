@@ -1,0 +1,17 @@
+// What can go wrong below the models: memory, threads. Each message says what to do.
+
+package enum ComputeError: Error, Equatable, CustomStringConvertible {
+  case outOfMemory(byteCount: Int)
+  case threadNotStarted(name: String, code: Int32)
+
+  package var description: String {
+    switch self {
+    case .outOfMemory(let byteCount):
+      "The system has no \(byteCount >> 20) MiB of memory left to give. Use a smaller model or "
+        + "context, or a format of fewer bits."
+    case .threadNotStarted(let name, let code):
+      "The thread \"\(name)\" could not be started (error \(code)). Raise the limit of processes "
+        + "(ulimit -u, pids.max) or use fewer threads."
+    }
+  }
+}

@@ -1,0 +1,65 @@
+// What the machine lets this process use: cores (affinity and cgroup quota), memory (free memory
+// and cgroup limits), instruction set, and read bandwidth as measured. Relies on /proc and on
+// cgroup v1 or v2 where they are mounted; what cannot be read counts as no limit.
+
+import CLinux
+
+package enum Processor {
+  /// Cores that compute may keep busy: the affinity mask, or fewer where a quota says so.
+  package static var usableCoreCount: Int {
+    let allowed = Int(clinux_affinity_count())
+    guard let quota = ControlGroup.current.coreQuota else { return allowed }
+    return max(1, min(allowed, Int(quota.rounded(.up))))
+  }
+
+  package static var modelName: String {
+    let lines = SystemFile.read("/proc/cpuinfo")?.split(separator: "\n") ?? []
+    let line = lines.first { $0.hasPrefix("model name") }
+    guard let name = line?.split(separator: ":", maxSplits: 1).last else { return "unknown" }
+    return SystemFile.trimmed(name)
+  }
+
+  /// The name of the kernel table in use: "portable", "avx512vnni".
+  package static var isa: String { String(cString: kernels.name) }
+
+  /// Memory that can still be taken: what the kernel calls available, or what the control group's
+  /// limit leaves, whichever is less.
+  package static var availableMemoryByteCount: Int {
+    let system = memoryInfo("MemAvailable:") ?? memoryInfo("MemTotal:") ?? 1 << 30
+    return min(system, ControlGroup.current.availableMemoryByteCount ?? Int.max)
+  }
+
+  private static func memoryInfo(_ key: String) -> Int? {
+    let lines = SystemFile.read("/proc/meminfo")?.split(separator: "\n") ?? []
+    let fields = lines.first { $0.hasPrefix(key) }?.split(separator: " ") ?? []
+    guard fields.count >= 2, let kibibytes = Int(fields[1]) else { return nil }
+    return kibibytes * 1024
+  }
+
+  /// Bytes per second at which the pool's threads read `byteCount` bytes of memory once, the best of
+  /// three passes: the limit of decoding.
+  package static func measureReadBandwidth(byteCount: Int, pool: ThreadPool) throws -> Double {
+    let buffer = try AlignedBuffer(byteCount: byteCount)
+    let chunk = 4 << 20
+    let chunks = max(1, byteCount / chunk)
+    let lines = min(chunk, byteCount) / 64 * 64
+    // Written once: untouched pages would all be the kernel's one page of zeros.
+    pool.parallelFor(chunks) { range in
+      for i in range {
+        let bytes = buffer.elements(of: UInt8.self, at: i * lines)
+        bytes.update(repeating: 1, count: lines)
+      }
+    }
+    var best = 0.0
+    let clock = ContinuousClock()
+    for _ in 0..<3 {
+      let elapsed = clock.measure {
+        pool.parallelFor(chunks) { range in
+          for i in range { _ = kernels.read_sum(buffer.pointer + i * lines, lines) }
+        }
+      }
+      best = max(best, Double(chunks * lines) / (elapsed / .seconds(1)))
+    }
+    return best
+  }
+}

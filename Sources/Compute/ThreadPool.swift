@@ -1,0 +1,143 @@
+// Fork-join over threads of its own: `run` hands one body to every worker and returns when all are
+// done. Relies on futexes; workers spin for a moment between regions and sleep when nothing comes.
+// Not reentrant: a body that calls `run` on its own pool deadlocks. Several callers take turns.
+
+import CLinux
+import Synchronization
+
+package final class ThreadPool: Sendable {
+  package typealias Body = @Sendable (_ worker: Int, _ workers: Int) -> Void
+
+  package let threadCount: Int
+  private let region: Region
+  private let turn = Mutex<Void>(())
+  private let scratch = Mutex<[ScratchBuffer]>([])
+
+  /// `threads` counts the caller, which takes part; nil is every core the process may use. A thread
+  /// that cannot be started leaves the pool smaller.
+  package init(threads: Int? = nil, niceness: Int32 = 19) {
+    let wanted = max(1, threads ?? Processor.usableCoreCount)
+    let region = Region()
+    var started = 1
+    while started < wanted {
+      let worker = started
+      do {
+        try POSIXThread.start(name: "compute-\(worker)", niceness: niceness) {
+          region.work(as: worker)
+        }
+      } catch { break }
+      started += 1
+    }
+    self.region = region
+    threadCount = started
+  }
+
+  deinit { region.close() }
+
+  /// Runs `body` once on each worker, the calling thread being worker 0, and waits for all.
+  package func run(_ body: Body) {
+    guard threadCount > 1 else { return body(0, 1) }
+    withoutActuallyEscaping(body) { body in
+      turn.withLock { _ in region.run(body, workers: threadCount) }
+    }
+  }
+
+  /// Splits 0..<count into ranges of at least `grain`, which workers take as they become free.
+  package func parallelFor(
+    _ count: Int, grain: Int = 1, _ body: @Sendable (Range<Int>) -> Void
+  ) {
+    guard count > 0 else { return }
+    // Some eight ranges per worker even out cores that are slowed by other work.
+    let step = max(1, grain, count / (threadCount * 8))
+    guard threadCount > 1, count > step else { return body(0..<count) }
+    let next = Atomic<Int>(0)
+    run { _, _ in
+      while true {
+        let start = next.wrappingAdd(step, ordering: .relaxed).oldValue
+        guard start < count else { return }
+        body(start..<min(start + step, count))
+      }
+    }
+  }
+
+  /// Lends 64-byte aligned memory of at least `byteCount` bytes, contents undefined; it is kept for
+  /// the next borrower.
+  package func withScratch<R>(
+    byteCount: Int, _ body: (UnsafeMutableRawPointer) throws -> R
+  ) rethrows -> R {
+    let kept = scratch.withLock { buffers in
+      buffers.lastIndex { $0.byteCount >= byteCount }.map { buffers.remove(at: $0) }
+    }
+    let buffer = kept ?? ScratchBuffer(byteCount: max(byteCount, 1 << 16))
+    defer { giveBack(buffer) }
+    return try body(buffer.pointer)
+  }
+
+  /// Keeps the four largest: callers' sizes settle soon.
+  private func giveBack(_ buffer: ScratchBuffer) {
+    scratch.withLock { buffers in
+      buffers.append(buffer)
+      buffers.sort { $0.byteCount > $1.byteCount }
+      if buffers.count > 4 { buffers.removeLast() }
+    }
+  }
+}
+
+/// Memory that is handed from borrower to borrower.
+private final class ScratchBuffer: @unchecked Sendable {
+  // SAFETY: whoever took the buffer out of the pool's list is alone with it until it goes back.
+  let pointer: UnsafeMutableRawPointer
+  let byteCount: Int
+
+  init(byteCount: Int) {
+    self.byteCount = byteCount
+    pointer = .allocate(byteCount: byteCount, alignment: 64)
+  }
+
+  deinit { pointer.deallocate() }
+}
+
+/// What the workers share: a region's body is published by moving the epoch on, and `pending` counts
+/// the workers that have not finished it.
+private final class Region: @unchecked Sendable {
+  // SAFETY: `body` and `workers` are written only while no worker reads them: between the moment
+  // `pending` reached zero and the next step of `epoch`, both sequentially consistent.
+  private var body: ThreadPool.Body?
+  private var workers = 1
+  private let epoch = FutexWord()
+  private let epochSleepers = FutexWord()
+  private let pending = FutexWord()
+  private let pendingSleepers = FutexWord()
+  private let isClosed = Atomic<Bool>(false)
+
+  func run(_ body: @escaping ThreadPool.Body, workers: Int) {
+    self.body = body
+    self.workers = workers
+    pending.store(UInt32(workers - 1))
+    advance()
+    body(0, workers)
+    var left = pending.load()
+    while left != 0 { left = pending.spinThenWait(while: left, sleepers: pendingSleepers) }
+    self.body = nil
+  }
+
+  func work(as worker: Int) {
+    var seen: UInt32 = 0
+    while true {
+      seen = epoch.spinThenWait(while: seen, sleepers: epochSleepers)
+      if isClosed.load(ordering: .sequentiallyConsistent) { return }
+      body?(worker, workers)
+      if pending.decrement() == 0, pendingSleepers.load() != 0 { pending.wake(1) }
+    }
+  }
+
+  func close() {
+    isClosed.store(true, ordering: .sequentiallyConsistent)
+    advance()
+  }
+
+  private func advance() {
+    epoch.increment()
+    if epochSleepers.load() != 0 { epoch.wake(Int32.max) }
+  }
+}
