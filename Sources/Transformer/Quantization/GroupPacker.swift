@@ -1,0 +1,29 @@
+// int8 and int4: symmetric codes with a float16 scale per group of 32 columns. int4's scale has the
+// least squared error of its group, int8's is the largest magnitude over 127. Relies on the kernel
+// table's quantisers, which give equal codes on every instruction set.
+
+import CKernels
+import Compute
+
+struct GroupPacker: TilePacker {
+  let format: WeightFormat
+  let columns: Int
+
+  func pack(
+    _ rows: UnsafePointer<Float>, rowCount: Int, index: Int, into tile: UnsafeMutableRawPointer
+  ) {
+    let quantize = format == .int4 ? kernels.quantize_int4 : kernels.quantize_int8
+    let count = rowCount * columns
+    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: count) { codes in
+      withUnsafeTemporaryAllocation(of: UInt16.self, capacity: count / format.groupSize) { scales in
+        guard let codes = codes.baseAddress, let scales = scales.baseAddress else { return }
+        quantize(rows, count, codes, scales)
+        martlet_pack_tile(format.kernelFormat, codes, scales, rowCount, columns, tile)
+      }
+    }
+  }
+
+  func dequantize(row: Int, tile: UnsafeRawPointer, into output: UnsafeMutablePointer<Float>) {
+    martlet_dequantize_row(format.kernelFormat, tile, row % WeightMatrix.tileRows, columns, output)
+  }
+}
