@@ -96,7 +96,14 @@ let package = Package(
     .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: swift),
     .testTarget(name: "ComputeTests", dependencies: ["CKernels", "Compute"], swiftSettings: swift),
     .testTarget(name: "TransportTests", dependencies: ["CLinux", "Transport"], swiftSettings: swift),
-    .testTarget(name: "HTTPTests", dependencies: ["CLinux", "HTTP", "Transport"], swiftSettings: swift),
+    .testTarget(
+      name: "HTTPTests",
+      dependencies: [
+        "CLinux", "HTTP", "Transport",
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: swift),
     .testTarget(name: "JinjaTests", dependencies: ["JSON", "Jinja"], swiftSettings: swift),
     .testTarget(name: "TokenizersTests", dependencies: ["JSON", "Tokenizers"], swiftSettings: swift),
     .testTarget(
