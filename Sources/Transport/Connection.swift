@@ -199,7 +199,9 @@ package final class Connection {
 
   private func flush(on loop: isolated EventLoop) {
     while sentCount < output.count {
-      switch output.withUnsafeBytes({ stream.write(UnsafeRawBufferPointer(rebasing: $0[sentCount...])) })
+      switch output.withUnsafeBytes({
+        stream.write(UnsafeRawBufferPointer(rebasing: $0[sentCount...]))
+      })
       {
       case .transferred(let count):
         sentCount += count

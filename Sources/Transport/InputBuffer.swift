@@ -77,9 +77,13 @@ final class InputBuffer: ConnectionHandler, Sendable {
 
   func hungUp(_ connection: Connection, on loop: isolated EventLoop) {}
 
-  func ended(_ connection: Connection, on loop: isolated EventLoop) { update { $0.hasEnded = true } }
+  func ended(_ connection: Connection, on loop: isolated EventLoop) {
+    update { $0.hasEnded = true }
+  }
 
   func deadlinePassed(_ connection: Connection, on loop: isolated EventLoop) {}
 
-  func closed(_ connection: Connection, on loop: isolated EventLoop) { update { $0.isClosed = true } }
+  func closed(_ connection: Connection, on loop: isolated EventLoop) {
+    update { $0.isClosed = true }
+  }
 }
