@@ -1,0 +1,35 @@
+// The engine's limits. The engine lowers `contextLength` to what the model and the KV memory hold,
+// so that one sequence of full length always fits and preemption always makes progress.
+
+/// How much the engine takes on.
+package struct EngineConfiguration: Sendable {
+  /// Sequences computed in one batch.
+  package var maximumSequences: Int
+  /// The longest sequence, prompt and output together; `nil` for the model's own limit.
+  package var contextLength: Int?
+  /// Memory for the KV cache; `nil` for `maximumSequences` full contexts.
+  package var kvMemoryByteCount: Int?
+  /// Requests that may wait beyond those in the batch.
+  package var maximumQueued: Int
+  /// Tokens computed per step over all sequences. Bounds how long a prefill delays other
+  /// sequences' next tokens and how soon a cancellation is noticed.
+  package var tokensPerStep: Int
+  /// Tokens that end a generation besides the model's own, from generation_config.json.
+  package var endOfSequenceTokens: Set<Int32>
+  /// The engine thread's niceness: below the event loop, so that probes stay prompt.
+  package var niceness: Int32
+
+  package init(
+    maximumSequences: Int = 8, contextLength: Int? = nil, kvMemoryByteCount: Int? = nil,
+    maximumQueued: Int = 256, tokensPerStep: Int = 256, endOfSequenceTokens: Set<Int32> = [],
+    niceness: Int32 = 19
+  ) {
+    self.maximumSequences = maximumSequences
+    self.contextLength = contextLength
+    self.kvMemoryByteCount = kvMemoryByteCount
+    self.maximumQueued = maximumQueued
+    self.tokensPerStep = tokensPerStep
+    self.endOfSequenceTokens = endOfSequenceTokens
+    self.niceness = niceness
+  }
+}

@@ -1,0 +1,148 @@
+// The engine's thread: take messages, plan, compute, sample, deliver; again until told to stop.
+// Owns the scheduler, the KV cache and every active request; nothing here is shared but the mailbox
+// and the published statistics.
+
+import Synchronization
+
+/// Statistics as the thread publishes them after each step.
+final class EngineGauge: Sendable {
+  struct Reading {
+    var statistics = EngineStatistics()
+    /// When the engine last completed a step or went from idle to busy; `nil` while idle.
+    var progress: ContinuousClock.Instant?
+  }
+
+  let reading = Mutex(Reading())
+}
+
+struct EngineLoop: ~Copyable {
+  private let mailbox: EngineMailbox
+  private let gauge: EngineGauge
+  private let runner: ModelRunner
+  private let contextLength: Int
+  private let endOfSequenceTokens: Set<Int32>
+  private let clock = ContinuousClock()
+  private var scheduler: Scheduler
+  private var requests: [SequenceState.ID: ActiveRequest] = [:]
+  private var scratch = SamplingScratch()
+  private var statistics = EngineStatistics()
+
+  init(
+    mailbox: EngineMailbox, gauge: EngineGauge, runner: consuming ModelRunner,
+    scheduler: Scheduler, contextLength: Int, endOfSequenceTokens: Set<Int32>
+  ) {
+    self.mailbox = mailbox
+    self.gauge = gauge
+    self.runner = runner
+    self.scheduler = scheduler
+    self.contextLength = contextLength
+    self.endOfSequenceTokens = endOfSequenceTokens
+  }
+
+  mutating func run() {
+    while true {
+      let messages = mailbox.take(isBusy: !scheduler.isIdle)
+      if messages.isStopping {
+        stop(refusing: messages.submissions)
+        return
+      }
+      for submission in messages.submissions { admit(submission) }
+      for id in messages.cancellations { end(id) { $0.finish(.cancelled) } }
+      publish(madeProgress: false)
+      if !scheduler.isIdle { step() }
+    }
+  }
+
+  /// Schedule, compute, deliver.
+  private mutating func step() {
+    let plan = scheduler.schedule()
+    note(plan, at: clock.now)
+    let results = runner.run(plan.entries)
+    scheduler.complete(plan)
+    let now = clock.now
+    for (entry, result) in zip(plan.entries, results) { settle(entry, result, at: now) }
+    publish(madeProgress: true)
+  }
+
+  /// Brings one sequence up to date with its logits: it gets a token, ends, or waits for more.
+  private mutating func settle(
+    _ entry: StepPlan.Entry, _ result: Result<LogitRows, InferenceError>,
+    at now: ContinuousClock.Instant
+  ) {
+    do throws(InferenceError) {
+      let rows = try result.get()
+      guard var request = requests.removeValue(forKey: entry.id) else { return }
+      let before = request.usage.completionTokens
+      defer { statistics.generatedTokens += request.usage.completionTokens - before }
+      let outcome = try request.accept(rows, of: entry, now: now, scratch: &scratch)
+      requests[entry.id] = request
+      switch outcome {
+      case .unfinished: break
+      case .extended(let token): scheduler.append(token, to: entry.id)
+      case .finished(let reason): end(entry.id) { $0.finish(reason) }
+      }
+    } catch {
+      end(entry.id) { $0.fail(error) }
+    }
+  }
+
+  // MARK: - Comings and goings
+
+  private mutating func admit(_ submission: Submission) {
+    let request = ActiveRequest(
+      submission, endOfSequenceTokens: endOfSequenceTokens, contextLength: contextLength)
+    requests[submission.id] = request
+    guard request.needsModel else {
+      end(submission.id) { $0.finish(.length) }
+      return
+    }
+    scheduler.add(
+      SequenceState(
+        id: submission.id, prompt: submission.request.prompt,
+        wantsPromptLogits: request.wantsPromptLogprobs))
+  }
+
+  /// Forgets a request and frees its blocks, then tells its consumer. Unknown ids are those of
+  /// consumers that left after the end.
+  private mutating func end(_ id: SequenceState.ID, _ tell: (ActiveRequest) -> Void) {
+    scheduler.remove(id)
+    guard let request = requests.removeValue(forKey: id) else { return }
+    tell(request)
+    mailbox.noteFinished()
+  }
+
+  private mutating func stop(refusing submissions: [Submission]) {
+    for submission in submissions { admit(submission) }
+    for id in requests.keys.sorted() { end(id) { $0.fail(.shutDown) } }
+    publish(madeProgress: false)
+    mailbox.noteExit()
+  }
+
+  // MARK: - Statistics
+
+  private mutating func note(_ plan: StepPlan, at now: ContinuousClock.Instant) {
+    for id in plan.preempted { requests[id]?.notePreempted() }
+    statistics.preemptions += plan.preempted.count
+    for entry in plan.entries {
+      requests[entry.id]?.noteScheduled(at: now)
+      statistics.promptTokens += requests[entry.id]?.notePromptTokens(of: entry.span) ?? 0
+    }
+    statistics.steps += 1
+  }
+
+  private mutating func publish(madeProgress: Bool) {
+    statistics.running = scheduler.running.count
+    statistics.waiting = scheduler.waiting.count
+    statistics.usedBlocks = scheduler.blocks.usedCount
+    statistics.totalBlocks = scheduler.blocks.blockCount
+    let (statistics, isIdle, now) = (statistics, scheduler.isIdle, clock.now)
+    gauge.reading.withLock { reading in
+      reading.statistics = statistics
+      if isIdle {
+        reading.progress = nil
+      } else if madeProgress || reading.progress == nil {
+        reading.progress = now
+      }
+    }
+  }
+}

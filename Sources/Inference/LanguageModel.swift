@@ -1,0 +1,27 @@
+// What the engine needs of a model: sizes, KV storage in blocks and a forward pass over a ragged
+// batch. The engine knows no architectures; tests drive it with deterministic fakes.
+
+/// A causal language model over a block KV cache.
+///
+/// `forward` must be batch-invariant: the logits of a span depend on the span's own tokens and its
+/// blocks only. It is called from one thread at a time, and running a span a second time with the
+/// same tokens must leave the cache as it was.
+package protocol LanguageModel: Sendable {
+  associatedtype Cache: Sendable
+
+  /// Logits per token, `V`.
+  var vocabularySize: Int { get }
+  /// The longest sequence that the model was made for.
+  var contextLength: Int { get }
+  /// Tokens per block of the KV cache.
+  var blockSize: Int { get }
+  var kvBytesPerBlock: Int { get }
+  /// Tokens that end a generation.
+  var endOfSequenceTokens: Set<Int32> { get }
+
+  func makeKVCache(blockCount: Int) -> Cache
+
+  /// Computes `batch` and writes the wanted logits, row-major `[wanted rows, V]`, in the order of
+  /// the spans.
+  func forward(_ batch: Batch, cache: Cache, logits: UnsafeMutableBufferPointer<Float>) throws
+}

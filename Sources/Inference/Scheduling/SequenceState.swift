@@ -1,0 +1,45 @@
+// One sequence as the scheduler sees it: tokens, and how many of them the KV cache holds. There are
+// no phases: prefill, decode and recomputation after a preemption are all `computedTokenCount`
+// chasing `tokens.count`.
+
+/// The scheduling state of a sequence.
+package struct SequenceState: Sendable {
+  package typealias ID = UInt64
+
+  package let id: ID
+  /// Prompt and output.
+  package private(set) var tokens: [Int32]
+  package let promptCount: Int
+  /// Tokens whose keys and values are in the cache.
+  package internal(set) var computedTokenCount = 0
+  /// The block table.
+  package internal(set) var blocks: [Int32] = []
+  /// The first prompt position whose logits have yet to be delivered; `promptCount` when none are
+  /// wanted. Outlives a preemption, so that nothing is delivered twice.
+  package internal(set) var nextPromptLogits: Int
+
+  package init(id: ID, prompt: [Int32], wantsPromptLogits: Bool = false) {
+    self.id = id
+    tokens = prompt
+    promptCount = prompt.count
+    nextPromptLogits = wantsPromptLogits ? 0 : prompt.count
+  }
+
+  package var pendingCount: Int { tokens.count - computedTokenCount }
+  package var wantsPromptLogits: Bool { nextPromptLogits < promptCount }
+
+  package mutating func append(_ token: Int32) {
+    tokens.append(token)
+  }
+
+  /// The next `count` uncomputed tokens, with logits for the last token of all and for those
+  /// prompt positions that still want theirs.
+  func span(count: Int) -> Batch.Span {
+    let end = computedTokenCount + count
+    let firstWanted =
+      wantsPromptLogits ? max(nextPromptLogits, computedTokenCount) : tokens.count - 1
+    return Batch.Span(
+      tokens: Array(tokens[computedTokenCount..<end]), start: computedTokenCount, blocks: blocks,
+      logitCount: max(0, end - firstWanted))
+  }
+}

@@ -1,0 +1,181 @@
+// The scheduler without engine or model: order, budgets, preemption, and a long random walk with
+// the invariants checked after each step.
+
+import Inference
+import Testing
+
+@Suite struct SchedulerTests {
+  private func scheduler(
+    sequences: Int = 4, tokens: Int = 16, rows: Int = 8, blocks: Int = 64
+  ) -> Scheduler {
+    Scheduler(
+      limits: Scheduler.Limits(
+        maximumSequences: sequences, tokensPerStep: tokens, logitRowsPerStep: rows),
+      blockCount: blocks, blockSize: 4)
+  }
+
+  private func prompt(_ count: Int) -> [Int32] { (0..<Int32(count)).map { $0 % 7 } }
+
+  /// Plans, completes and appends a token to every sequence that reached its end.
+  private func step(_ scheduler: inout Scheduler) -> StepPlan {
+    let plan = scheduler.schedule()
+    scheduler.complete(plan)
+    for entry in plan.entries where entry.reachesEnd { scheduler.append(9, to: entry.id) }
+    #expect(scheduler.brokenInvariants == [])
+    return plan
+  }
+
+  @Test func aLongPromptIsComputedInChunks() {
+    var scheduler = scheduler()
+    scheduler.add(SequenceState(id: 1, prompt: prompt(40)))
+    let plans = (0..<4).map { _ in step(&scheduler) }
+    #expect(plans.map { $0.entries[0].span.start } == [0, 16, 32, 40])
+    #expect(plans.map { $0.entries[0].span.tokens.count } == [16, 16, 8, 1])
+    #expect(plans.map { $0.entries[0].span.logitCount } == [0, 0, 1, 1])
+    #expect(plans.map { $0.entries[0].reachesEnd } == [false, false, true, true])
+  }
+
+  @Test func aPrefillLeavesEveryDecodeItsToken() {
+    var scheduler = scheduler()
+    scheduler.add(SequenceState(id: 1, prompt: prompt(100)))
+    _ = step(&scheduler)
+    // A long prefill runs already; a short newcomer waits for budget that is never all taken.
+    scheduler.add(SequenceState(id: 2, prompt: prompt(3)))
+    scheduler.add(SequenceState(id: 3, prompt: prompt(3)))
+    var tokensOfNewcomers = 0
+    for _ in 0..<8 {
+      let plan = step(&scheduler)
+      #expect(plan.entries.reduce(0) { $0 + $1.span.tokens.count } <= 16)
+      tokensOfNewcomers += plan.entries.filter { $0.id > 1 }.count
+    }
+    #expect(tokensOfNewcomers > 0)
+  }
+
+  @Test func admissionIsInOrderOfArrivalAndBounded() {
+    var scheduler = scheduler(sequences: 2)
+    for id in 1...4 { scheduler.add(SequenceState(id: UInt64(id), prompt: prompt(2))) }
+    #expect(step(&scheduler).entries.map(\.id) == [1, 2])
+    scheduler.remove(1)
+    #expect(step(&scheduler).entries.map(\.id) == [2, 3])
+    #expect(scheduler.waiting.map(\.id) == [4])
+  }
+
+  @Test func aPromptThatDoesNotFitWaitsForBlocks() {
+    var scheduler = scheduler(tokens: 64, blocks: 10)
+    scheduler.add(SequenceState(id: 1, prompt: prompt(24)))
+    scheduler.add(SequenceState(id: 2, prompt: prompt(20)))
+    #expect(step(&scheduler).entries.map(\.id) == [1])
+    scheduler.remove(1)
+    #expect(step(&scheduler).entries.map(\.id) == [2])
+  }
+
+  @Test func theNewestGivesUpItsBlocksAndIsComputedAgain() {
+    var scheduler = scheduler(tokens: 64, blocks: 7)
+    scheduler.add(SequenceState(id: 1, prompt: prompt(8)))
+    scheduler.add(SequenceState(id: 2, prompt: prompt(8)))
+    var preempted: [SequenceState.ID] = []
+    for _ in 0..<12 { preempted += step(&scheduler).preempted }
+    #expect(preempted == [2])
+    #expect(scheduler.running.map(\.id) == [1])
+    let victim = scheduler.waiting[0]
+    #expect(victim.computedTokenCount == 0)
+    #expect(victim.tokens.count > 8)
+    scheduler.remove(1)
+    let plan = step(&scheduler)
+    #expect(plan.entries.map(\.id) == [2])
+    #expect(plan.entries[0].span.start == 0)
+    #expect(plan.entries[0].span.tokens == victim.tokens)
+  }
+
+  @Test func promptLogitsAreAskedForOnceAndWithinTheRows() {
+    var scheduler = scheduler(sequences: 4, tokens: 64, rows: 6)
+    scheduler.add(SequenceState(id: 1, prompt: prompt(3)))
+    scheduler.add(SequenceState(id: 2, prompt: prompt(20), wantsPromptLogits: true))
+    var positions: [Int] = []
+    for _ in 0..<6 {
+      let plan = step(&scheduler)
+      #expect(plan.entries.reduce(0) { $0 + $1.span.logitCount } <= 6)
+      for entry in plan.entries where entry.id == 2 {
+        let end = entry.span.start + entry.span.tokens.count
+        positions += end - entry.span.logitCount..<end
+      }
+    }
+    #expect(Array(positions.prefix(20)) == Array(0..<20))
+    #expect(Set(positions).count == positions.count)
+  }
+
+  @Test(arguments: [1, 2, 3, 4]) func randomWalkKeepsTheInvariants(_ seed: UInt64) {
+    var source = RandomSource(seed: seed)
+    var scheduler = scheduler(sequences: 5, tokens: 12, rows: 7, blocks: 16)
+    var remaining: [SequenceState.ID: Int] = [:]
+    var next: SequenceState.ID = 0
+    var (finished, cancelled, preemptions) = (0, 0, 0)
+    for _ in 0..<2_000 {
+      switch Int.random(in: 0..<10, using: &source) {
+      case 0...1:
+        let length = Int.random(in: 1...30, using: &source)
+        scheduler.add(
+          SequenceState(
+            id: next, prompt: prompt(length), wantsPromptLogits: Bool.random(using: &source)))
+        // No sequence outgrows the cache of 64 tokens.
+        remaining[next] = Int.random(in: 1...34, using: &source)
+        next += 1
+      case 2:
+        if let id = remaining.keys.sorted().randomElement(using: &source) {
+          scheduler.remove(id)
+          remaining[id] = nil
+          cancelled += 1
+        }
+      default:
+        let plan = scheduler.schedule()
+        #expect(scheduler.brokenInvariants == [])
+        #expect(!plan.entries.isEmpty || scheduler.isIdle)
+        #expect(plan.entries.reduce(0) { $0 + $1.span.tokens.count } <= 12)
+        #expect(plan.entries.reduce(0) { $0 + $1.span.logitCount } <= 7)
+        preemptions += plan.preempted.count
+        scheduler.complete(plan)
+        for entry in plan.entries where entry.reachesEnd {
+          remaining[entry.id, default: 0] -= 1
+          if remaining[entry.id, default: 0] <= 0 {
+            scheduler.remove(entry.id)
+            remaining[entry.id] = nil
+            finished += 1
+          } else {
+            scheduler.append(3, to: entry.id)
+          }
+        }
+      }
+      #expect(scheduler.brokenInvariants == [])
+      #expect(scheduler.running.count + scheduler.waiting.count == remaining.count)
+    }
+    #expect(finished > 50 && cancelled > 20 && preemptions > 5)
+    for id in remaining.keys { scheduler.remove(id) }
+    #expect(scheduler.isIdle)
+    #expect(scheduler.blocks.freeCount == 16)
+  }
+
+  /// Cancellation is rare and there is too little memory: all the same, everything ends.
+  @Test func everySequenceEndsUnderMemoryPressure() {
+    var scheduler = scheduler(sequences: 8, tokens: 32, rows: 8, blocks: 9)
+    for id in 0..<12 { scheduler.add(SequenceState(id: UInt64(id), prompt: prompt(12))) }
+    var outputs: [SequenceState.ID: Int] = [:]
+    var preemptions = 0
+    for _ in 0..<4_000 where !scheduler.isIdle {
+      let plan = scheduler.schedule()
+      preemptions += plan.preempted.count
+      scheduler.complete(plan)
+      for entry in plan.entries where entry.reachesEnd {
+        outputs[entry.id, default: 0] += 1
+        if outputs[entry.id] == 24 {
+          scheduler.remove(entry.id)
+        } else {
+          scheduler.append(1, to: entry.id)
+        }
+      }
+    }
+    #expect(scheduler.isIdle)
+    #expect(outputs.count == 12)
+    #expect(preemptions > 0)
+    #expect(scheduler.blocks.freeCount == 9)
+  }
+}
