@@ -1,0 +1,58 @@
+// JSON documents: {"id", "text", "metadata"}, one or an array of them. Unknown fields are refused:
+// text in a field of another name would silently not be searched. Errors name the document.
+
+import JSON
+
+enum JSONDocumentExtractor: Extractor {
+  static let contentTypes = ["application/json"]
+  static let fileEndings = ["json"]
+
+  static func documents(from source: DocumentSource) throws(RetrievalError) -> [DocumentInput] {
+    let bytes =
+      source.bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? Array(source.bytes[3...]) : source.bytes
+    let value: JSONValue
+    do {
+      value = try JSONValue(parsing: bytes)
+    } catch {
+      throw .invalidRequest(field: "body", message: "invalid JSON: \(error)")
+    }
+    guard let array = value.array else {
+      return [try document(value, index: 0, source, id: source.id)]
+    }
+    var documents: [DocumentInput] = []
+    for (index, element) in array.enumerated() {
+      documents.append(try document(element, index: index, source, id: nil))
+    }
+    return documents
+  }
+
+  private static func document(
+    _ value: JSONValue, index: Int, _ source: DocumentSource, id givenID: String?
+  ) throws(RetrievalError) -> DocumentInput {
+    func invalid(_ message: String) -> RetrievalError {
+      .invalidDocument(index: index, id: value["id"]?.string, message: message)
+    }
+    guard let object = value.object else {
+      throw invalid("expected an object with \"text\", found \(value.kind)")
+    }
+    for (key, _) in object where !["id", "text", "metadata"].contains(key) {
+      throw invalid("unknown field \"\(key)\"; put it into \"metadata\"")
+    }
+    guard let text = object["text"]?.string else {
+      throw invalid("\"text\" must be a string, found \(object["text"]?.kind ?? "nothing")")
+    }
+    let id: String?
+    switch object["id"] {
+    case nil, .null: id = givenID
+    case .string(let string): id = string
+    case let other?: throw invalid("\"id\" must be a string, found \(other.kind)")
+    }
+    var metadata = source.metadata
+    switch object["metadata"] {
+    case nil, .null: break
+    case .object(let own): metadata.merge(own) { _, new in new }
+    case let other?: throw invalid("\"metadata\" must be an object, found \(other.kind)")
+    }
+    return DocumentInput(id: id, text: text, metadata: metadata)
+  }
+}

@@ -1,0 +1,11 @@
+// Markdown: one document, kept as the text that it is. Its marks hardly disturb a search, and what
+// is returned can be shown as it was written.
+
+enum MarkdownExtractor: Extractor {
+  static let contentTypes = ["text/markdown", "text/x-markdown"]
+  static let fileEndings = ["md", "markdown"]
+
+  static func documents(from source: DocumentSource) throws(RetrievalError) -> [DocumentInput] {
+    try PlainTextExtractor.documents(from: source)
+  }
+}

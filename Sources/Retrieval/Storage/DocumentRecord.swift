@@ -1,0 +1,169 @@
+// Rows of `documents` and `chunks`: reading them, and writing a document with its chunks and words.
+// Writing functions run inside the one transaction of a batch and report what the index must learn.
+
+import FoundationEssentials
+import GRDB
+import JSON
+
+struct DocumentRecord: Sendable {
+  var id: Int64
+  var name: String
+  var textHash: Data
+  var contentHash: Data
+
+  static func find(_ name: String, in collection: Int64, _ database: Database) throws
+    -> DocumentRecord?
+  {
+    let statement = try database.cachedStatement(
+      sql: """
+        SELECT id, name, text_hash, content_hash FROM documents WHERE collection = ? AND name = ?
+        """)
+    return try Row.fetchOne(statement, arguments: [collection, name]).map { row in
+      DocumentRecord(
+        id: try row.int64(at: 0), name: try row.string(at: 1), textHash: try row.bytes(at: 2),
+        contentHash: try row.bytes(at: 3))
+    }
+  }
+
+  static func count(in collection: Int64, _ database: Database) throws -> Int {
+    let sql = "SELECT count(*) FROM documents WHERE collection = ?"
+    return try Row.fetchOne(database, sql: sql, arguments: [collection])?.int(at: 0) ?? 0
+  }
+
+  static func storedDocument(_ name: String, in collection: Int64, _ database: Database) throws
+    -> StoredDocument?
+  {
+    let statement = try database.cachedStatement(
+      sql: """
+        SELECT name, text, metadata, created_at, updated_at,
+          (SELECT count(*) FROM chunks WHERE document = documents.id)
+        FROM documents WHERE collection = ? AND name = ?
+        """)
+    return try Row.fetchOne(statement, arguments: [collection, name]).map { row in
+      StoredDocument(
+        id: try row.string(at: 0), text: try row.text(at: 1), metadata: try row.metadata(at: 2),
+        chunkCount: try row.int(at: 5), createdAt: try row.int(at: 3),
+        updatedAt: try row.int(at: 4))
+    }
+  }
+
+  static func summaries(
+    in collection: Int64, after: Int64, limit: Int, _ database: Database
+  ) throws -> [DocumentSummary] {
+    let statement = try database.cachedStatement(
+      sql: """
+        SELECT name, metadata, scalar_count, updated_at,
+          (SELECT count(*) FROM chunks WHERE document = documents.id)
+        FROM documents WHERE collection = ? AND id > ? ORDER BY id LIMIT ?
+        """)
+    var summaries: [DocumentSummary] = []
+    let rows = try Row.fetchCursor(statement, arguments: [collection, after, limit])
+    while let row = try rows.next() {
+      summaries.append(
+        DocumentSummary(
+          id: try row.string(at: 0), metadata: try row.metadata(at: 1),
+          chunkCount: try row.int(at: 4), characterCount: try row.int(at: 2),
+          updatedAt: try row.int(at: 3)))
+    }
+    return summaries
+  }
+
+  // MARK: Writing
+
+  static func insert(
+    _ document: PreparedDocument, in collection: Int64, now: Int, _ database: Database
+  ) throws -> Int64 {
+    let statement = try database.cachedStatement(
+      sql: """
+        INSERT INTO documents (collection, name, text, scalar_count, metadata, text_hash,
+          content_hash, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+        """)
+    try statement.execute(arguments: [
+      collection, document.name, Data(document.text.utf8), document.scalarCount,
+      document.metadataText, document.hash.text, document.hash.content, now, now,
+    ])
+    return database.lastInsertedRowID
+  }
+
+  /// Replaces text and metadata; the chunks are the caller's business.
+  static func update(
+    _ id: Int64, with document: PreparedDocument, now: Int, _ database: Database
+  ) throws {
+    let statement = try database.cachedStatement(
+      sql: """
+        UPDATE documents SET text = ?, scalar_count = ?, metadata = ?, text_hash = ?,
+          content_hash = ?, updated_at = ? WHERE id = ?
+        """)
+    try statement.execute(arguments: [
+      Data(document.text.utf8), document.scalarCount, document.metadataText, document.hash.text,
+      document.hash.content, now, id,
+    ])
+  }
+
+  static func update(
+    _ id: Int64, metadata: JSONObject, contentHash: Data, now: Int, _ database: Database
+  ) throws {
+    let statement = try database.cachedStatement(
+      sql: "UPDATE documents SET metadata = ?, content_hash = ?, updated_at = ? WHERE id = ?")
+    try statement.execute(arguments: [
+      JSONValue.object(metadata).description, contentHash, now, id,
+    ])
+  }
+
+  /// Removes the document's chunks with their words.
+  static func deleteChunks(of id: Int64, _ words: FullTextTable, _ database: Database) throws {
+    let statement = try database.cachedStatement(
+      sql: "SELECT id, text FROM chunks WHERE document = ?")
+    for row in try Row.fetchAll(statement, arguments: [id]) {
+      try words.delete(chunk: try row.int64(at: 0), text: try row.text(at: 1), database)
+    }
+    try database.cachedStatement(sql: "DELETE FROM chunks WHERE document = ?")
+      .execute(arguments: [id])
+  }
+
+  static func delete(_ id: Int64, _ words: FullTextTable, _ database: Database) throws {
+    try deleteChunks(of: id, words, database)
+    try database.cachedStatement(sql: "DELETE FROM documents WHERE id = ?")
+      .execute(arguments: [id])
+  }
+
+  /// Writes the document's chunks with their words; their ids, in order.
+  static func insertChunks(
+    _ chunks: [PreparedChunk], of id: Int64, _ words: FullTextTable, _ database: Database
+  ) throws -> [Int64] {
+    let statement = try database.cachedStatement(
+      sql: """
+        INSERT INTO chunks (document, ordinal, start, "end", text, vector, truncated)
+        VALUES (?, ?, ?, ?, ?, ?, ?)
+        """)
+    var ids: [Int64] = []
+    for (ordinal, chunk) in chunks.enumerated() {
+      try statement.execute(arguments: [
+        id, ordinal, chunk.range.lowerBound, chunk.range.upperBound, Data(chunk.text.utf8),
+        chunk.vector.blob, chunk.truncated ? 1 : 0,
+      ])
+      let chunkID = database.lastInsertedRowID
+      try words.insert(chunk: chunkID, text: chunk.text, database)
+      ids.append(chunkID)
+    }
+    return ids
+  }
+}
+
+/// A chunk as a search answers it.
+struct ChunkRecord: Sendable {
+  var ordinal: Int
+  var start: Int
+  var end: Int
+  var text: String
+
+  static func find(_ id: Int64, _ database: Database) throws -> ChunkRecord? {
+    let statement = try database.cachedStatement(
+      sql: "SELECT ordinal, start, \"end\", text FROM chunks WHERE id = ?")
+    return try Row.fetchOne(statement, arguments: [id]).map { row in
+      ChunkRecord(
+        ordinal: try row.int(at: 0), start: try row.int(at: 1), end: try row.int(at: 2),
+        text: try row.text(at: 3))
+    }
+  }
+}

@@ -1,0 +1,131 @@
+// The one SQLite file, opened through GRDB: many readers on snapshots of their own, one writer whose
+// commits are on disk when they return (WAL with synchronous = FULL).
+// Refuses files of other programs and of newer versions before anything in them is touched.
+// All errors of SQLite leave here as RetrievalError.
+
+import GRDB
+
+final class StoreDatabase: Sendable {
+  let path: String
+  private let pool: DatabasePool
+
+  init(path: String, busyTimeoutSeconds: Double) throws(RetrievalError) {
+    self.path = path
+    do {
+      try Self.inspect(path)
+      var configuration = Configuration()
+      configuration.label = "martlet"
+      configuration.busyMode = .timeout(busyTimeoutSeconds)
+      configuration.foreignKeysEnabled = true
+      pool = try DatabasePool(path: path, configuration: configuration)
+      // GRDB sets NORMAL itself when it turns WAL on, which loses commits on power failure.
+      try pool.writeWithoutTransaction { database in
+        try database.execute(sql: "PRAGMA synchronous = FULL")
+      }
+      try Schema.migrator.migrate(pool)
+    } catch {
+      throw RetrievalError(storage: error, path: path)
+    }
+  }
+
+  /// Reads on one snapshot of the database, off Swift's cooperative pool.
+  func read<T: Sendable>(_ body: @Sendable (Database) throws -> T) async throws -> T {
+    do {
+      return try await pool.read(body)
+    } catch let error as DatabaseError {
+      throw RetrievalError(storage: error, path: path)
+    }
+  }
+
+  /// Commits what `body` wrote, or nothing. `publish` runs after the commit and before any later
+  /// transaction begins, so that published states follow each other like committed ones.
+  func commit<T: Sendable>(
+    _ body: @Sendable (Database) throws -> T, publish: @Sendable (T) -> Void
+  ) async throws -> T {
+    do {
+      return try await pool.writeWithoutTransaction { database in
+        var result: T?
+        try database.inTransaction(.immediate) {
+          result = try body(database)
+          return .commit
+        }
+        // inTransaction either ran its closure to the end or threw.
+        guard let result else { throw DatabaseError(resultCode: .SQLITE_MISUSE) }
+        publish(result)
+        return result
+      }
+    } catch let error as DatabaseError {
+      throw RetrievalError(storage: error, path: path)
+    }
+  }
+
+  /// The same without an async context, for opening.
+  func readNow<T>(_ body: (Database) throws -> T) throws(RetrievalError) -> T {
+    do { return try pool.read(body) } catch { throw RetrievalError(storage: error, path: path) }
+  }
+
+  func writeNow<T>(_ body: (Database) throws -> T) throws(RetrievalError) -> T {
+    do { return try pool.write(body) } catch { throw RetrievalError(storage: error, path: path) }
+  }
+
+  /// Runs on the writer outside of a transaction: pragmas.
+  func onWriter<T: Sendable>(_ body: @Sendable (Database) throws -> T) async throws -> T {
+    do {
+      return try await pool.writeWithoutTransaction(body)
+    } catch let error as DatabaseError {
+      throw RetrievalError(storage: error, path: path)
+    }
+  }
+
+  func close() throws(RetrievalError) {
+    do { try pool.close() } catch { throw RetrievalError(storage: error, path: path) }
+  }
+
+  /// Looks at an existing file without writing: turning on WAL would already change it.
+  private static func inspect(_ path: String) throws {
+    guard FileSize.bytes(path) > 0 else { return }
+    var configuration = Configuration()
+    configuration.readonly = true
+    let queue = try DatabaseQueue(path: path, configuration: configuration)
+    defer { try? queue.close() }
+    let (application, version, tables) = try queue.read { database in
+      (
+        try Int.fetchOne(database, sql: "PRAGMA application_id") ?? 0,
+        try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0,
+        try Int.fetchOne(database, sql: "SELECT count(*) FROM sqlite_master") ?? 0
+      )
+    }
+    // A process killed while it made the file leaves one without a table: that one is ours to use.
+    if application == 0, tables == 0 { return }
+    guard application == Schema.applicationID else {
+      throw RetrievalError.databaseForeign(path: path)
+    }
+    guard version <= Schema.version else {
+      throw RetrievalError.databaseTooNew(
+        path: path, version: version, supported: Schema.version)
+    }
+  }
+}
+
+extension RetrievalError {
+  /// What an error of SQLite means to the one who asked.
+  init(storage error: any Error, path: String) {
+    if let error = error as? RetrievalError {
+      self = error
+      return
+    }
+    guard let error = error as? DatabaseError else {
+      self = .storageFailure(path: path, message: "\(error)")
+      return
+    }
+    let message = error.message ?? "SQLite error \(error.extendedResultCode.rawValue)"
+    self =
+      switch error.resultCode {
+      case .SQLITE_BUSY, .SQLITE_LOCKED: .databaseLocked(path: path)
+      case .SQLITE_READONLY, .SQLITE_PERM: .databaseReadOnly(path: path)
+      case .SQLITE_FULL: .diskFull(path: path)
+      case .SQLITE_CORRUPT, .SQLITE_NOTADB: .databaseCorrupt(path: path, message: message)
+      default: .storageFailure(path: path, message: message)
+      }
+  }
+}

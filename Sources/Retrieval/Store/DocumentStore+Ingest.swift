@@ -1,0 +1,196 @@
+// Storing a batch of documents: check all, cut and embed those whose text is new, then one
+// transaction for everything, then the index. Whatever goes wrong before the commit, nothing of the
+// batch is stored. Documents that are stored already, text and metadata, cost nothing.
+
+import Compute
+import FoundationEssentials
+import GRDB
+
+extension DocumentStore {
+  package func putDocuments(_ inputs: [DocumentInput], in name: String) async throws
+    -> IngestResult
+  {
+    let (record, known) = try await lookUp(inputs, in: name)
+    var batch = try await chunkingThread.perform { try PreparedDocument.batch(inputs) }
+    var result = IngestResult()
+    result.documents = batch.count
+    result.ids = batch.map(\.name)
+    batch.removeAll { known[$0.name]?.contentHash == $0.hash.content }
+    result.unchanged = result.documents - batch.count
+    guard !batch.isEmpty else { return result }
+
+    let isNew = batch.map { known[$0.name]?.textHash != $0.hash.text }
+    var identity = record.embedding
+    if isNew.contains(true) {
+      identity = try requireEmbedder(for: record)
+      batch = try await cut(batch, where: isNew, record.settings.chunking)
+      result.embeddedTokens = try await embed(&batch)
+    }
+    result.chunks = batch.reduce(0) { $0 + $1.chunks.count }
+    result.truncatedChunks = batch.reduce(0) { $0 + $1.chunks.count { $0.truncated } }
+    try await commit(batch, in: record, embedding: identity)
+    return result
+  }
+
+  /// The collection, and what is stored under the ids of a batch.
+  private func lookUp(_ inputs: [DocumentInput], in name: String) async throws
+    -> (CollectionRecord, [String: DocumentRecord])
+  {
+    let prepared = try await chunkingThread.perform {
+      try PreparedDocument.batch(inputs).map(\.name)
+    }
+    return try await database.read { database in
+      let record = try CollectionRecord.require(name, database)
+      var known: [String: DocumentRecord] = [:]
+      for name in prepared {
+        known[name] = try DocumentRecord.find(name, in: record.id, database)
+      }
+      return (record, known)
+    }
+  }
+
+  /// The model that the collection's vectors come from: an empty one takes whichever is loaded.
+  private func requireEmbedder(for record: CollectionRecord) throws(RetrievalError)
+    -> EmbedderIdentity
+  {
+    guard let loaded = embedder?.identity else { throw .embeddingModelMissing }
+    if let stored = record.embedding, !stored.isCompatible(with: loaded),
+      indexes.current(record.id)?.documentCount ?? 0 > 0
+    {
+      throw .embeddingModelMismatch(collection: record.name, stored: stored, loaded: loaded)
+    }
+    return loaded
+  }
+
+  private func cut(
+    _ batch: [PreparedDocument], where isNew: [Bool], _ settings: ChunkingSettings
+  ) async throws -> [PreparedDocument] {
+    let limit = embedder.map(TokenLimit.init)
+    return try await chunkingThread.perform {
+      let chunker = settings.chunker(limit: limit)
+      return zip(batch, isNew).map { document, isNew in
+        var document = document
+        if isNew { document.cut(with: chunker) }
+        return document
+      }
+    }
+  }
+
+  /// Gives every chunk its vector; the tokens that the model read.
+  private func embed(_ batch: inout [PreparedDocument]) async throws -> Int {
+    guard let embedder else { throw RetrievalError.embeddingModelMissing }
+    let places = batch.indices.flatMap { document in
+      batch[document].chunks.indices.map { (document: document, chunk: $0) }
+    }
+    var tokens = 0
+    let size = max(1, configuration.embeddingBatchSize)
+    for start in stride(from: 0, to: places.count, by: size) {
+      try Task.checkCancellation()
+      let part = places[start..<min(start + size, places.count)]
+      let texts = part.map { batch[$0.document].chunks[$0.chunk].text }
+      let embedded = try await Self.embed(texts, with: embedder)
+      for (place, text) in zip(part, embedded) {
+        batch[place.document].chunks[place.chunk].vector = text.vector
+        batch[place.document].chunks[place.chunk].truncated = text.truncated
+        tokens += text.tokenCount
+      }
+    }
+    return tokens
+  }
+
+  /// The embedder's answer, checked.
+  static func embed(_ texts: [String], with embedder: any Embedder) async throws
+    -> [EmbeddedText]
+  {
+    let embedded = try await embedder.embed(texts)
+    let dimension = embedder.identity.dimension
+    guard embedded.count == texts.count else {
+      throw RetrievalError.invalidEmbedding(
+        message: "\(embedded.count) vectors for \(texts.count) texts")
+    }
+    for text in embedded {
+      guard text.vector.count == dimension else {
+        throw RetrievalError.invalidEmbedding(
+          message: "\(text.vector.count) values where the model has \(dimension)")
+      }
+      guard Similarity.isUsable(text.vector) else {
+        throw RetrievalError.invalidEmbedding(message: "values that are not finite, or too large")
+      }
+    }
+    return embedded
+  }
+
+  // MARK: The transaction
+
+  private func commit(
+    _ batch: [PreparedDocument], in planned: CollectionRecord, embedding: EmbedderIdentity?
+  ) async throws {
+    let rows = batch.reduce(0) { $0 + $1.chunks.count }
+    _ = try await database.commit { [indexes] database in
+      var record = try CollectionRecord.require(planned.name, database)
+      guard record.id == planned.id, record.settings == planned.settings else {
+        throw Self.changedMeanwhile(planned.name)
+      }
+      if record.embedding != embedding {
+        try Self.adopt(embedding, for: &record, indexes, database)
+      }
+      try indexes.reserve(rows, in: record.id)
+      var change = IndexChange(collection: record.id, generation: 0)
+      for document in batch { try Self.write(document, in: record, &change, database) }
+      change.generation = try record.raiseGeneration(database)
+      return change
+    } publish: { [indexes] change in
+      indexes.apply(change)
+    }
+  }
+
+  /// An empty collection takes over the loaded model; one with documents must have it already.
+  private static func adopt(
+    _ embedding: EmbedderIdentity?, for record: inout CollectionRecord, _ indexes: IndexCatalog,
+    _ database: Database
+  ) throws {
+    guard try DocumentRecord.count(in: record.id, database) == 0 else {
+      guard let stored = record.embedding, let embedding, stored.isCompatible(with: embedding)
+      else { throw changedMeanwhile(record.name) }
+      return
+    }
+    record.embedding = embedding
+    try record.update(database)
+    indexes.set(CollectionIndex(record))
+  }
+
+  private static func changedMeanwhile(_ name: String) -> RetrievalError {
+    .conflict(message: "collection \"\(name)\" was changed meanwhile; send the batch again")
+  }
+
+  private static func write(
+    _ document: PreparedDocument, in record: CollectionRecord, _ change: inout IndexChange,
+    _ database: Database
+  ) throws {
+    let words = FullTextTable(record)
+    let now = Self.now()
+    let id: Int64
+    if let stored = try DocumentRecord.find(document.name, in: record.id, database) {
+      id = stored.id
+      if stored.textHash == document.hash.text {
+        try DocumentRecord.update(
+          id, metadata: document.metadata, contentHash: document.hash.content, now: now, database)
+        change.metadata.append((id, document.metadata))
+        return
+      }
+      // Planned as a change of metadata only, while another batch replaced the text.
+      guard document.isCut else { throw changedMeanwhile(record.name) }
+      try DocumentRecord.deleteChunks(of: id, words, database)
+      try DocumentRecord.update(id, with: document, now: now, database)
+      change.removed.append(id)
+    } else {
+      guard document.isCut else { throw changedMeanwhile(record.name) }
+      id = try DocumentRecord.insert(document, in: record.id, now: now, database)
+    }
+    let chunkIDs = try DocumentRecord.insertChunks(document.chunks, of: id, words, database)
+    change.added.append(
+      IndexChange.Addition(
+        rowID: id, name: document.name, metadata: document.metadata,
+        chunks: zip(chunkIDs, document.chunks).map { ($0, $1.vector) }))
+  }
+}

@@ -1,0 +1,124 @@
+// The facade of this module: collections, documents and searches over one data directory.
+// SQLite is the truth; the indexes in memory are made from it at start and follow every commit.
+// Functions throw RetrievalError, CancellationError, or what the embedder threw.
+// Nothing here blocks Swift's cooperative pool: SQLite and searches run on GRDB's queues, chunking
+// on a thread of its own.
+
+package import Compute
+import GRDB
+import Glibc
+
+package struct DocumentStoreConfiguration: Sendable, Hashable {
+  package var dataDirectory: String
+  /// What another process is told when it finds the directory in use.
+  package var holder: String
+  /// How long to wait for another program's lock on the file.
+  package var busyTimeoutSeconds: Double
+  /// Texts per call of the embedder.
+  package var embeddingBatchSize: Int
+
+  package init(
+    dataDirectory: String, holder: String = "martlet", busyTimeoutSeconds: Double = 5,
+    embeddingBatchSize: Int = 32
+  ) {
+    self.dataDirectory = dataDirectory
+    self.holder = holder
+    self.busyTimeoutSeconds = busyTimeoutSeconds
+    self.embeddingBatchSize = embeddingBatchSize
+  }
+}
+
+package struct DocumentStoreStatistics: Sendable, Hashable {
+  package var collections: Int
+  package var documents: Int
+  package var chunks: Int
+  /// Memory of the vector indexes.
+  package var vectorByteCount: Int
+  /// The database file with its write-ahead log.
+  package var databaseByteCount: Int
+}
+
+package final class DocumentStore: Sendable {
+  package static let defaultCollection = "default"
+
+  let configuration: DocumentStoreConfiguration
+  let directory: DataDirectory
+  let database: StoreDatabase
+  let embedder: (any Embedder)?
+  let pool: ThreadPool
+  let chunkingThread: ComputeThread
+  let indexes = IndexCatalog()
+
+  /// Claims the data directory, opens or makes the database and loads the indexes.
+  package static func open(
+    _ configuration: DocumentStoreConfiguration, embedder: (any Embedder)?, pool: ThreadPool
+  ) async throws -> DocumentStore {
+    let thread = try ComputeThread(name: "chunking", niceness: 19)
+    return try await thread.perform {
+      try DocumentStore(configuration, embedder, pool, thread)
+    }
+  }
+
+  private init(
+    _ configuration: DocumentStoreConfiguration, _ embedder: (any Embedder)?, _ pool: ThreadPool,
+    _ thread: ComputeThread
+  ) throws {
+    self.configuration = configuration
+    self.embedder = embedder
+    self.pool = pool
+    chunkingThread = thread
+    directory = try DataDirectory(
+      claiming: configuration.dataDirectory, holder: configuration.holder)
+    database = try StoreDatabase(
+      path: directory.databasePath, busyTimeoutSeconds: configuration.busyTimeoutSeconds)
+    try prepareCollections()
+    let records = try database.readNow { try CollectionRecord.all($0) }
+    for record in records {
+      indexes.set(try database.readNow { try IndexLoader.load(record, $0) })
+    }
+  }
+
+  /// Makes the default collection, and words' indexes anew that another version cut differently.
+  private func prepareCollections() throws {
+    let identity = embedder?.identity
+    try database.writeNow { database in
+      if try CollectionRecord.find(Self.defaultCollection, database) == nil {
+        _ = try CollectionRecord.insert(
+          name: Self.defaultCollection, settings: CollectionSettings(), embedding: identity,
+          now: Self.now(), database)
+      }
+      for record in try CollectionRecord.all(database)
+      where record.analyzer != LexicalAnalyzer.version {
+        try FullTextTable(record).rebuild(record, database)
+        try database.execute(
+          sql: "UPDATE collections SET analyzer = ? WHERE id = ?",
+          arguments: [LexicalAnalyzer.version, record.id])
+      }
+    }
+  }
+
+  /// Tells processes that find the directory in use where this one answers.
+  package func announce(serverURL: String) {
+    directory.announce(serverURL)
+  }
+
+  /// Writes the log back into the file. The store can't be used afterwards; the directory stays
+  /// claimed until the last reference is gone.
+  package func close() async throws {
+    try await chunkingThread.perform { [database] in try database.close() }
+  }
+
+  package var embeddingIdentity: EmbedderIdentity? { embedder?.identity }
+
+  package var statistics: DocumentStoreStatistics {
+    let totals = indexes.totals
+    let path = database.path
+    return DocumentStoreStatistics(
+      collections: totals.collections, documents: totals.documents, chunks: totals.chunks,
+      vectorByteCount: totals.vectorBytes,
+      databaseByteCount: FileSize.bytes(path) + FileSize.bytes(path + "-wal"))
+  }
+
+  /// Unix seconds.
+  static func now() -> Int { Int(time(nil)) }
+}
