@@ -1,0 +1,31 @@
+// How a float checkpoint is kept in memory: which format each kind of matrix gets. Norms and biases
+// are float32 in all of them. A matrix whose width is no multiple of the format's group stays in
+// the element type that it is stored in.
+
+package enum QuantizationScheme: String, Sendable, CaseIterable {
+  /// Everything in float32, as is the KV cache: the reference.
+  case none
+  case int8
+  case int4
+  /// As bitsandbytes: head and embeddings stay as stored.
+  case nf4
+
+  enum Role: Sendable, Hashable { case linear, embedding, head }
+
+  /// The format of a matrix that is stored as `stored`.
+  func format(of role: Role, columns: Int, stored: WeightFormat) -> WeightFormat {
+    let wanted: WeightFormat =
+      switch (self, role) {
+      case (.none, _): .float32
+      case (.int8, _): .int8
+      case (.int4, .linear): .int4
+      case (.int4, _): .int8
+      case (.nf4, .linear): .nf4
+      case (.nf4, _): stored
+      }
+    return wanted.supports(columns: columns) ? wanted : stored
+  }
+
+  /// Keys and values in float16.
+  var halfPrecisionCache: Bool { self != .none }
+}

@@ -1,0 +1,129 @@
+// A JSON file of a model's directory, read key by key with every value checked where it is read:
+// present, of the right type, within sane limits. Relies on the JSON target for syntax; refuses
+// with the file's path and the key's. A value of null counts as absent, as in transformers.
+
+import Glibc
+import JSON
+
+struct ConfigurationFile: Sendable {
+  let path: String
+  let root: JSONObject
+  /// In front of keys in messages, for objects within the file.
+  private let prefix: String
+
+  /// No configuration of a model comes near this.
+  private static let maximumBytes = 64 << 20
+
+  init(path: String, remedy: String) throws(ModelError) {
+    let value = try Self.value(path: path, remedy: remedy)
+    guard let root = value.object else {
+      throw .malformedConfiguration(path: path, key: "", reason: "it must hold an object")
+    }
+    self.init(path: path, root: root)
+  }
+
+  init(path: String, root: JSONObject, prefix: String = "") {
+    self.path = path
+    self.root = root
+    self.prefix = prefix
+  }
+
+  /// Any JSON value in a file.
+  static func value(path: String, remedy: String) throws(ModelError) -> JSONValue {
+    let file = try MappedFile(path: path, remedy: remedy)
+    guard file.byteCount <= maximumBytes else {
+      throw .malformedConfiguration(
+        path: path, key: "", reason: "it has \(file.byteCount) bytes, more than any configuration")
+    }
+    do throws(JSONError) {
+      return try JSONValue(parsing: file.withBytes { Array($0) })
+    } catch {
+      throw .malformedConfiguration(path: path, key: "", reason: "it is not JSON: \(error)")
+    }
+  }
+
+  func refusal(_ key: String, _ reason: String) -> ModelError {
+    .malformedConfiguration(path: path, key: prefix + key, reason: reason)
+  }
+
+  func unsupported(_ key: String, _ value: String, supported: [String]) -> ModelError {
+    .unsupportedOption(path: path, key: prefix + key, value: value, supported: supported)
+  }
+
+  /// The value under a key; nil where it is absent or null.
+  subscript(key: String) -> JSONValue? {
+    guard let value = root[key], !value.isNull else { return nil }
+    return value
+  }
+
+  func object(_ key: String) throws(ModelError) -> ConfigurationFile? {
+    guard let value = self[key] else { return nil }
+    guard let members = value.object else { throw refusal(key, "it must be an object") }
+    return ConfigurationFile(path: path, root: members, prefix: prefix + key + ".")
+  }
+
+  func integer(_ key: String, in limits: ClosedRange<Int>) throws(ModelError) -> Int? {
+    guard let value = self[key] else { return nil }
+    guard let number = value.int else { throw refusal(key, "\(shown(value)) is not an integer") }
+    guard limits.contains(number) else {
+      throw refusal(
+        key, "\(number) is not between \(limits.lowerBound) and \(limits.upperBound)")
+    }
+    return number
+  }
+
+  func requiredInteger(_ key: String, in limits: ClosedRange<Int>) throws(ModelError) -> Int {
+    guard let number = try integer(key, in: limits) else { throw refusal(key, "it is missing") }
+    return number
+  }
+
+  func float(_ key: String, in limits: ClosedRange<Float>) throws(ModelError) -> Float? {
+    guard let value = self[key] else { return nil }
+    guard let number = value.double else { throw refusal(key, "\(shown(value)) is not a number") }
+    guard limits.contains(Float(number)) else {
+      throw refusal(
+        key, "\(number) is not between \(limits.lowerBound) and \(limits.upperBound)")
+    }
+    return Float(number)
+  }
+
+  func bool(_ key: String) throws(ModelError) -> Bool? {
+    guard let value = self[key] else { return nil }
+    guard let bool = value.bool else { throw refusal(key, "\(shown(value)) is not true or false") }
+    return bool
+  }
+
+  func string(_ key: String) throws(ModelError) -> String? {
+    guard let value = self[key] else { return nil }
+    guard let string = value.string else { throw refusal(key, "\(shown(value)) is not a string") }
+    return string
+  }
+
+  /// Token ids: one, a list, or none.
+  func tokenIDs(_ key: String) throws(ModelError) -> [Int32]? {
+    guard let value = self[key] else { return nil }
+    var ids: [Int32] = []
+    for element in value.array ?? [value] {
+      guard let id = element.int.flatMap({ Int32(exactly: $0) }), id >= 0 else {
+        throw refusal(key, "\(shown(element)) is not a token id")
+      }
+      ids.append(id)
+    }
+    return ids
+  }
+
+  /// A value as an error shows it: never more than a few words of an outside file.
+  private func shown(_ value: JSONValue) -> String {
+    let text = value.description
+    return text.count <= 40 ? text : text.prefix(40) + "..."
+  }
+}
+
+/// Whether a path leads to a file of any kind.
+func fileExists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
+/// Whether a path leads to a directory.
+func directoryExists(_ path: String) -> Bool {
+  var status = stat()
+  return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+}

@@ -1,0 +1,71 @@
+// A temporary directory that holds a copy of a fixture model, for tests to break.
+
+import Foundation
+import JSON
+import Testing
+
+@testable import Transformer
+
+final class ModelDirectory {
+  let url: URL
+  var path: String { url.path }
+
+  init(copyOf name: String) throws {
+    url = FileManager.default.temporaryDirectory.appending(path: "model-\(UUID().uuidString)")
+    try FileManager.default.copyItem(at: URL(filePath: Fixtures.model(name)), to: url)
+  }
+
+  deinit { try? FileManager.default.removeItem(at: url) }
+
+  func remove(_ file: String) throws {
+    try FileManager.default.removeItem(at: url.appending(path: file))
+  }
+
+  func read(_ file: String) throws -> [UInt8] {
+    [UInt8](try Data(contentsOf: url.appending(path: file)))
+  }
+
+  func write(_ file: String, _ bytes: [UInt8]) throws {
+    try Data(bytes).write(to: url.appending(path: file))
+  }
+
+  func write(_ file: String, _ text: String) throws { try write(file, Array(text.utf8)) }
+
+  /// Changes one member of a JSON file; nil removes it.
+  func set(_ key: String, _ value: JSONValue?, in file: String = "config.json") throws {
+    var object = try #require(try JSONValue(parsing: read(file)).object)
+    object[key] = value
+    try write(file, JSONValue.object(object).serialized())
+  }
+
+  /// Replaces the header of model.safetensors, its length included, by an edited one.
+  func editHeader(_ edit: (inout JSONObject) throws -> Void) throws {
+    let bytes = try read("model.safetensors")
+    let length = Int(bytes[..<8].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) })
+    var header = try #require(try JSONValue(parsing: Array(bytes[8..<8 + length])).object)
+    try edit(&header)
+    let text = JSONValue.object(header).serialized()
+    let prefix = (0..<8).map { UInt8(truncatingIfNeeded: text.count >> ($0 * 8)) }
+    try write("model.safetensors", prefix + text + bytes[(8 + length)...])
+  }
+
+  /// The error of loading the directory as a causal language model.
+  func loadError() -> ModelError? {
+    do throws(ModelError) {
+      _ = try CausalLM.load(directory: path, scheme: .none, pool: Fixtures.pool)
+      return nil
+    } catch {
+      return error
+    }
+  }
+
+  /// The error of loading the directory as a text encoder.
+  func encoderError() -> ModelError? {
+    do throws(ModelError) {
+      _ = try TextEncoder.load(directory: path, pool: Fixtures.pool)
+      return nil
+    } catch {
+      return error
+    }
+  }
+}
