@@ -42,7 +42,8 @@ struct RequestLine: Sendable {
       throw ProtocolFailure(.badRequest, "the request line does not end with an HTTP version")
     }
     guard bytes[5] == UInt8(ascii: "1") else {
-      throw ProtocolFailure(.httpVersionNotSupported, "only HTTP/1.1 and HTTP/1.0 are spoken here")
+      throw ProtocolFailure(
+        .httpVersionNotSupported, "only versions 1.0 and 1.1 of HTTP are spoken here")
     }
     return bytes[7] == UInt8(ascii: "0") ? 0 : 1
   }

@@ -100,7 +100,7 @@ final class ServerConnection: ConnectionHandler {
       case .responding, .closing: goesOn = false
       }
     }
-    if offset == input.count {
+    if offset >= input.count {  // The end of the connection empties it too.
       input.removeAll(keepingCapacity: input.capacity <= Self.pipelineBytes)
     } else {
       input.removeFirst(offset)
@@ -183,7 +183,9 @@ final class ServerConnection: ConnectionHandler {
     var admitted = admitted
     admitted.exchange.keepsAlive = false
     let response = core.router.errorRenderer(failure.status, failure.reason)
-    start(admitted, answeredBy: { _ in response }, connection, on: loop)
+    let router = core.router
+    start(
+      admitted, answeredBy: { await router.answer($0, with: response) }, connection, on: loop)
   }
 
   private func start(

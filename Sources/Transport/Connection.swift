@@ -161,30 +161,30 @@ package final class Connection {
 
   // MARK: Input
 
-  private func read(_ buffer: UnsafeMutableRawBufferPointer, on loop: isolated EventLoop) {
+  /// False when there was nothing to read.
+  @discardableResult
+  private func read(_ buffer: UnsafeMutableRawBufferPointer, on loop: isolated EventLoop) -> Bool {
     switch stream.read(into: buffer) {
     case .transferred(let count):
-      guard closing == .no else { return }
-      handler.received(
-        UnsafeRawBufferPointer(rebasing: buffer.prefix(count)), from: self, on: loop)
-    case .wouldBlock: break
+      guard closing == .no else { break }
+      let bytes = UnsafeRawBufferPointer(rebasing: buffer.prefix(count))
+      handler.received(bytes, from: self, on: loop)
+    case .wouldBlock: return false
     case .end:
       hasEnded = true
       noteHangUp(on: loop)
-      guard isOpen else { return }
-      if closing == .lingering { return close(on: loop) }
+      guard isOpen else { break }
+      if closing == .lingering { close(on: loop) }
       if closing == .no { handler.ended(self, on: loop) }
     case .failed: close(on: loop)
     }
+    return true
   }
 
   /// Both directions are dead. Neither event can be masked, so the descriptor must leave the set at
-  // once; what the peer sent before is still delivered.
+  /// once; what the peer sent before is still delivered.
   private func dropDead(_ buffer: UnsafeMutableRawBufferPointer, on loop: isolated EventLoop) {
-    while isOpen, !hasEnded, case .transferred(let count) = stream.read(into: buffer) {
-      guard closing == .no else { break }
-      handler.received(UnsafeRawBufferPointer(rebasing: buffer.prefix(count)), from: self, on: loop)
-    }
+    while isOpen, !hasEnded, read(buffer, on: loop) {}
     close(on: loop)
   }
 
