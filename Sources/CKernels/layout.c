@@ -37,14 +37,13 @@ size_t martlet_prepared_bytes(martlet_format format, size_t columns, size_t toke
 typedef struct {
   size_t group, code_bytes, block_bytes;
   bool four_bits;
-  uint8_t zero;  // the code of value 0, for columns and rows that fill up
 } block_shape;
 
 static block_shape shape_of(martlet_format format) {
   switch (format) {
-    case MARTLET_INT4: return (block_shape){32, 256, INT4_BLOCK_BYTES, true, 8};
-    case MARTLET_NF4: return (block_shape){64, 512, NF4_BLOCK_BYTES, true, 7};
-    default: return (block_shape){32, 512, INT8_BLOCK_BYTES, false, 0};
+    case MARTLET_INT4: return (block_shape){32, 256, INT4_BLOCK_BYTES, true};
+    case MARTLET_NF4: return (block_shape){64, 512, NF4_BLOCK_BYTES, true};
+    default: return (block_shape){32, 512, INT8_BLOCK_BYTES, false};
   }
 }
 
@@ -56,11 +55,24 @@ static size_t scales_at(block_shape s, size_t g) {
   return g / 2 * s.block_bytes + 2 * s.code_bytes + g % 2 * 2 * TILE;
 }
 
-// Offset of column k of row r within its group's codes; 4-bit codes: and which half of the byte.
-static size_t code_offset(block_shape s, size_t r, size_t k) {
-  return s.four_bits ? 64 * (k / 8) + 4 * r + k % 4 : 64 * (k / 4) + 4 * r + k % 4;
+// One row's part of a chunk: 8 columns of 4-bit codes or 4 of 8-bit ones as the 32-bit word of its
+// lane, and back. Words are little-endian, as every CPU we run on.
+static uint32_t word_of(block_shape s, const uint8_t *codes) {
+  uint32_t low, high = 0;
+  memcpy(&low, codes, 4);
+  if (!s.four_bits) return low ^ 0x80808080u;
+  memcpy(&high, codes + 4, 4);
+  return (low & 0x0f0f0f0fu) | (high & 0x0f0f0f0fu) << 4;
 }
-static bool is_high_nibble(size_t k) { return k % 8 >= 4; }
+
+static void codes_of(block_shape s, uint32_t word, uint8_t *codes) {
+  uint32_t low = s.four_bits ? word & 0x0f0f0f0fu : word ^ 0x80808080u;
+  uint32_t high = word >> 4 & 0x0f0f0f0fu;
+  memcpy(codes, &low, 4);
+  if (s.four_bits) memcpy(codes + 4, &high, 4);
+}
+
+static size_t columns_per_word(block_shape s) { return s.four_bits ? 8 : 4; }
 
 void martlet_pack_float_tile(martlet_format format, const float *rows, size_t row_count,
                              size_t columns, void *tile) {
@@ -79,22 +91,19 @@ void martlet_pack_float_tile(martlet_format format, const float *rows, size_t ro
 
 void martlet_pack_tile(martlet_format format, const uint8_t *codes, const uint16_t *scales,
                        size_t row_count, size_t columns, void *tile) {
+  static const uint8_t zeros[3][8] = {{0}, {8, 8, 8, 8, 8, 8, 8, 8}, {7, 7, 7, 7, 7, 7, 7, 7}};
   block_shape s = shape_of(format);
+  const uint8_t *zero = zeros[format == MARTLET_INT8 ? 0 : format == MARTLET_INT4 ? 1 : 2];
   uint8_t *bytes = tile;
   memset(bytes, 0, martlet_tile_bytes(format, columns));
-  size_t groups = 2 * weight_blocks(format, columns);
-  for (size_t g = 0; g < groups; g++) {
-    uint8_t *group = bytes + codes_at(s, g);
-    for (size_t r = 0; r < TILE; r++) {
-      for (size_t k = 0; k < s.group; k++) {
-        size_t column = g * s.group + k;
-        bool present = r < row_count && column < columns;
-        uint8_t code = present ? codes[r * columns + column] : s.zero;
-        if (!s.four_bits) {
-          group[code_offset(s, r, k)] = (uint8_t)(code ^ 0x80);
-        } else {
-          group[code_offset(s, r, k)] |= (uint8_t)((code & 15) << (is_high_nibble(k) ? 4 : 0));
-        }
+  for (size_t g = 0; g < 2 * weight_blocks(format, columns); g++) {
+    uint8_t *chunk = bytes + codes_at(s, g);
+    size_t first = g * s.group;
+    for (size_t k = first; k < first + s.group; k += columns_per_word(s), chunk += 64) {
+      for (size_t r = 0; r < TILE; r++) {
+        bool present = r < row_count && k < columns;
+        uint32_t word = word_of(s, present ? codes + r * columns + k : zero);
+        memcpy(chunk + 4 * r, &word, 4);
       }
     }
   }
@@ -116,11 +125,11 @@ void martlet_unpack_row(martlet_format format, const void *tile, size_t row_in_t
   block_shape s = shape_of(format);
   const uint8_t *bytes = tile;
   for (size_t g = 0; g < columns / s.group; g++) {
-    const uint8_t *group = bytes + codes_at(s, g);
-    for (size_t k = 0; k < s.group; k++) {
-      uint8_t byte = group[code_offset(s, row_in_tile, k)];
-      codes[g * s.group + k] =
-          !s.four_bits ? (uint8_t)(byte ^ 0x80) : is_high_nibble(k) ? byte >> 4 : byte & 15;
+    const uint8_t *chunk = bytes + codes_at(s, g) + 4 * row_in_tile;
+    for (size_t k = 0; k < s.group; k += columns_per_word(s), chunk += 64) {
+      uint32_t word;
+      memcpy(&word, chunk, 4);
+      codes_of(s, word, codes + g * s.group + k);
     }
     memcpy(scales + g, bytes + scales_at(s, g) + 2 * row_in_tile, 2);
   }
@@ -146,16 +155,21 @@ void martlet_dequantize_row(martlet_format format, const void *tile, size_t row_
     return;
   }
   block_shape s = shape_of(format);
-  for (size_t column = 0; column < columns; column++) {
-    size_t g = column / s.group, k = column % s.group;
-    const uint8_t *bytes = tile;
-    uint8_t byte = bytes[codes_at(s, g) + code_offset(s, row_in_tile, k)];
-    int value = !s.four_bits         ? (int)byte - 128
-                : is_high_nibble(k) ? (int)(byte >> 4) - 8
-                                    : (int)(byte & 15) - 8;
-    uint16_t scale;
-    memcpy(&scale, bytes + scales_at(s, g) + 2 * row_in_tile, 2);
-    y[column] = (float)value * half_to_float(scale);
+  const uint8_t *bytes = tile;
+  for (size_t g = 0; g < columns / s.group; g++) {
+    const uint8_t *chunk = bytes + codes_at(s, g) + 4 * row_in_tile;
+    uint16_t half;
+    memcpy(&half, bytes + scales_at(s, g) + 2 * row_in_tile, 2);
+    float scale = half_to_float(half);
+    for (size_t k = 0; k < s.group; k += columns_per_word(s), chunk += 64) {
+      uint32_t word;
+      uint8_t codes[8];
+      memcpy(&word, chunk, 4);
+      codes_of(s, word, codes);
+      for (size_t i = 0; i < columns_per_word(s); i++, y++) {
+        *y = (float)(s.four_bits ? (int)codes[i] - 8 : (int8_t)codes[i]) * scale;
+      }
+    }
   }
 }
 

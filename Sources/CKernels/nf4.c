@@ -4,15 +4,14 @@
 #include "layout.h"
 #include "scalar_math.h"
 
-// The index of the first midpoint that is not below x (bisection; NaN ends at the last code).
-static uint8_t nf4_code(float x, const float midpoints[15]) {
-  int low = 0, high = 15;
-  while (low < high) {
-    int middle = (low + high) / 2;
-    if (midpoints[middle] >= x) high = middle;
-    else low = middle + 1;
+// codes[i] = how many midpoints lie below x[i] (all 15 below NaN): without branches, so that the
+// compiler can make vectors of it.
+static void nf4_codes(const float *x, size_t n, const float midpoints[15], uint8_t *codes) {
+  uint32_t below[MARTLET_NF4_BLOCK] = {0};
+  for (int m = 0; m < 15; m++) {
+    for (size_t i = 0; i < n; i++) below[i] += !(x[i] <= midpoints[m]);
   }
-  return (uint8_t)low;
+  for (size_t i = 0; i < n; i++) codes[i] = (uint8_t)below[i];
 }
 
 static float peak_of(const float *x, size_t n) {
@@ -31,11 +30,12 @@ void martlet_nf4_quantize(const float *x, size_t n, uint8_t *codes, float *absma
     float peak = peak_of(x + first, count), least = peak < 1e-38f ? 1e-38f : peak;
     bool whole = count == MARTLET_NF4_BLOCK;
     absmax[b] = whole ? peak : least;
-    float inverse = 1.0f / least;
-    for (size_t i = first; i < first + count; i++) {
-      // bitsandbytes multiplies whole blocks by the inverse but divides a short last one.
-      codes[i] = nf4_code(clamp_to_one(whole ? x[i] * inverse : x[i] / least), midpoints);
+    // bitsandbytes multiplies whole blocks by the inverse but divides a short last one.
+    float inverse = 1.0f / least, scaled[MARTLET_NF4_BLOCK];
+    for (size_t i = 0; i < count; i++) {
+      scaled[i] = clamp_to_one(whole ? x[first + i] * inverse : x[first + i] / least);
     }
+    nf4_codes(scaled, count, midpoints, codes + first);
   }
 }
 
@@ -82,6 +82,11 @@ static void cascade_sum(const float *x, size_t rows, float sums[ACROSS]) {
 
 static float pytorch_mean(const float *x, size_t n) {
   float sums[ACROSS], sum = 0;
+  if (n < LANES) {  // four side by side, without lanes
+    for (int k = 0; k < SIDE; k++) sums[k] = n < SIDE ? 0 : x[k];
+    for (size_t i = n / SIDE * SIDE; i < n; i++) sums[0] += x[i];
+    return (((sums[0] + sums[1]) + sums[2]) + sums[3]) / (float)n;
+  }
   size_t vectors = n / LANES, rows = vectors / SIDE;
   cascade_sum(x, rows, sums);
   for (size_t v = rows * SIDE; v < vectors; v++) {
@@ -95,18 +100,20 @@ static float pytorch_mean(const float *x, size_t n) {
   return sum / (float)n;
 }
 
-// The nearest entry of the dynamic map, ties to the lower one.
+// The entry of the dynamic map for x in -1...1: bitsandbytes rounds x to one of 65,536 steps, then
+// takes the nearest entry, ties to the lower one. NaN gets code 0.
 static uint8_t dynamic_code(float x) {
+  if (!(x >= -1.0f)) return 0;
   const float *map = martlet_dynamic_map;
-  int low = 0, high = 256;
+  float nearest_step = (float)(int32_t)((x + 1.0f) * 32767.5f + 0.5f);
+  float value = nearest_step / 32767.5f - 1.0f;
+  int low = 0, high = 255;  // the first midpoint that is not below
   while (low < high) {
     int middle = (low + high) / 2;
-    if (map[middle] >= x) high = middle;
+    if ((map[middle] + map[middle + 1]) / 2 >= value) high = middle;
     else low = middle + 1;
   }
-  if (low == 0) return 0;
-  if (low == 256) return 255;
-  return (uint8_t)(map[low] - x < x - map[low - 1] ? low : low - 1);
+  return (uint8_t)low;
 }
 
 void martlet_nf4_compress(const float *absmax, size_t n, uint8_t *codes, float *nested_absmax,
@@ -120,9 +127,10 @@ void martlet_nf4_compress(const float *absmax, size_t n, uint8_t *codes, float *
       peak = magnitude > peak ? magnitude : peak;
     }
     nested_absmax[first / MARTLET_NF4_NESTED_BLOCK] = peak;
-    float inverse = peak > 0 ? 1.0f / peak : 0;
+    float inverse = 1.0f / peak;
     for (size_t i = first; i < end; i++) {
-      codes[i] = dynamic_code(clamp_to_one((absmax[i] - *offset) * inverse));
+      float scaled = clamp_to_one((absmax[i] - *offset) * inverse);
+      codes[i] = peak == 0 ? 0 : dynamic_code(scaled);
     }
   }
 }

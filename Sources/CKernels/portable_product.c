@@ -1,6 +1,6 @@
-// Matrix products in plain C: the oracle. Quantised formats add float terms group by group in the
-// order every SIMD version keeps (multiply, then add), so they are equal to it bit for bit; float
-// formats add column by column without fused multiply-add, where SIMD versions fuse.
+// Matrix products in plain C: the oracle. Quantised formats fold the integers of each group of 32
+// into a float by fused multiply-add, in the order every SIMD version keeps, so they are equal to it
+// bit for bit; float formats add column by column without fusing, where SIMD versions fuse.
 #include <string.h>
 
 #include "layout.h"
@@ -135,7 +135,7 @@ static void tile_int8(const uint8_t *tile, size_t blocks, const int8_t *x, const
         for (int k = 0; k < GROUP; k++) sum += w[64 * (k / 4) + k % 4] * x[k];
         uint16_t scale;
         memcpy(&scale, tile + 1024 + 32 * h + 2 * r, 2);
-        out[r] = out[r] + (float)sum * (half_to_float(scale) * *scales);
+        out[r] = fmaf((float)sum, half_to_float(scale) * *scales, out[r]);
       }
     }
   }
@@ -156,7 +156,7 @@ static void tile_int4(const uint8_t *tile, size_t blocks, const int8_t *x, const
         }
         uint16_t scale;
         memcpy(&scale, tile + 512 + 32 * h + 2 * r, 2);
-        out[r] = out[r] + (float)sum * (half_to_float(scale) * *scales);
+        out[r] = fmaf((float)sum, half_to_float(scale) * *scales, out[r]);
       }
     }
   }
@@ -176,16 +176,13 @@ static int32_t dot_nf4(const uint8_t *w, const int16_t *x) {
 
 static void tile_nf4(const uint8_t *tile, size_t blocks, const int16_t *x, const float *scales,
                      size_t width, float out[TILE]) {
-  size_t half = GROUP * width;
   for (size_t b = 0; b < blocks; b++, tile += NF4_BLOCK_BYTES) {
-    for (int h = 0; h < 2; h++, x += 2 * half, scales += 2 * width) {
+    for (int quarter = 0; quarter < 4; quarter++, x += GROUP * width, scales += width) {
       for (int r = 0; r < TILE; r++) {
-        const uint8_t *w = tile + 512 * h + 4 * r;
-        float part = (float)dot_nf4(w, x) * scales[0];
-        part = part + (float)dot_nf4(w + 256, x + half) * scales[width];
+        int32_t sum = dot_nf4(tile + 256 * quarter + 4 * r, x);
         uint16_t scale;
-        memcpy(&scale, tile + 1024 + 32 * h + 2 * r, 2);
-        out[r] = out[r] + part * half_to_float(scale);
+        memcpy(&scale, tile + 1024 + 32 * (quarter / 2) + 2 * r, 2);
+        out[r] = fmaf((float)sum, half_to_float(scale) * *scales, out[r]);
       }
     }
   }
