@@ -55,5 +55,5 @@ extension ModelError: CustomStringConvertible {
     }
   }
 
-  private func megabytes(_ byteCount: Int) -> Int { (max(byteCount, 0) + 999_999) / 1_000_000 }
+  private func megabytes(_ byteCount: Int) -> Int { max(byteCount, 0) / 1_000_000 }
 }

@@ -35,8 +35,6 @@ struct Checkpoint: Sendable {
     }
   }
 
-  var tensorNames: some Collection<String> { locations.keys }
-
   func contains(_ name: String) -> Bool { locations[name] != nil }
 
   /// The tensor of that name, whose shape must be the one given.

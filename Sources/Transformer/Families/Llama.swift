@@ -39,8 +39,16 @@ private func llamaConfiguration(_ file: ConfigurationFile) throws(ModelError)
     attentionScale: 1 / Float(headDimension).squareRoot(), attentionBias: attentionBias,
     feedForwardBias: try file.bool("mlp_bias") ?? false,
     tiedEmbeddings: try file.bool("tie_word_embeddings") ?? false,
-    bosTokenID: try file.tokenIDs("bos_token_id")?.first,
-    eosTokenIDs: try file.tokenIDs("eos_token_id") ?? [], generationDefaults: GenerationDefaults())
+    bosTokenID: try tokenIDs(file, "bos_token_id", default: 1).first,
+    eosTokenIDs: try tokenIDs(file, "eos_token_id", default: 2),
+    generationDefaults: GenerationDefaults())
+}
+
+/// A key that is absent has transformers' default; one that is null stands for none.
+private func tokenIDs(_ file: ConfigurationFile, _ key: String, default id: Int32)
+  throws(ModelError) -> [Int32]
+{
+  file.root[key] == nil ? [id] : try file.tokenIDs(key) ?? []
 }
 
 /// head_dim need not be hidden_size / num_attention_heads.
