@@ -24,8 +24,8 @@ package enum InferenceError: Error, Sendable, Equatable {
   case nonFiniteLogits(token: Int, value: String)
   /// Every token was ruled out, by biases of minus infinity or by the model itself.
   case noCandidates
-  /// The forward pass failed for this request.
-  case forwardFailed(String)
+  /// The model could not compute this request, or not even get its memory.
+  case modelFailed(String)
   /// The operating system refused a thread.
   case threadUnavailable(String)
 }
@@ -55,8 +55,8 @@ extension InferenceError: CustomStringConvertible {
       "the model computed \(value) as the logit of token \(token); its weights may be damaged"
     case .noCandidates:
       "no token is left to choose from; relax logit_bias"
-    case .forwardFailed(let reason):
-      "the forward pass failed: \(reason)"
+    case .modelFailed(let reason):
+      "the model failed: \(reason)"
     case .threadUnavailable(let reason):
       reason
     }

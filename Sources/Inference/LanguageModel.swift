@@ -19,7 +19,7 @@ package protocol LanguageModel: Sendable {
   /// Tokens that end a generation.
   var endOfSequenceTokens: Set<Int32> { get }
 
-  func makeKVCache(blockCount: Int) -> Cache
+  func makeKVCache(blockCount: Int) throws -> Cache
 
   /// Computes `batch` and writes the wanted logits, row-major `[wanted rows, V]`, in the order of
   /// the spans.

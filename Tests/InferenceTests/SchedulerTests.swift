@@ -6,11 +6,11 @@ import Testing
 
 @Suite struct SchedulerTests {
   private func scheduler(
-    sequences: Int = 4, tokens: Int = 16, rows: Int = 8, blocks: Int = 64
+    sequences: Int = 4, tokens: Int = 16, promptRows: Int = 4, blocks: Int = 64
   ) -> Scheduler {
     Scheduler(
       limits: Scheduler.Limits(
-        maximumSequences: sequences, tokensPerStep: tokens, logitRowsPerStep: rows),
+        maximumSequences: sequences, tokensPerStep: tokens, promptLogitRowsPerStep: promptRows),
       blockCount: blocks, blockSize: 4)
   }
 
@@ -88,7 +88,7 @@ import Testing
   }
 
   @Test func promptLogitsAreAskedForOnceAndWithinTheRows() {
-    var scheduler = scheduler(sequences: 4, tokens: 64, rows: 6)
+    var scheduler = scheduler(sequences: 4, tokens: 64, promptRows: 2)
     scheduler.add(SequenceState(id: 1, prompt: prompt(3)))
     scheduler.add(SequenceState(id: 2, prompt: prompt(20), wantsPromptLogits: true))
     var positions: [Int] = []
@@ -106,7 +106,7 @@ import Testing
 
   @Test(arguments: [1, 2, 3, 4]) func randomWalkKeepsTheInvariants(_ seed: UInt64) {
     var source = RandomSource(seed: seed)
-    var scheduler = scheduler(sequences: 5, tokens: 12, rows: 7, blocks: 16)
+    var scheduler = scheduler(sequences: 5, tokens: 12, promptRows: 2, blocks: 16)
     var remaining: [SequenceState.ID: Int] = [:]
     var next: SequenceState.ID = 0
     var (finished, cancelled, preemptions) = (0, 0, 0)
@@ -156,7 +156,7 @@ import Testing
 
   /// Cancellation is rare and there is too little memory: all the same, everything ends.
   @Test func everySequenceEndsUnderMemoryPressure() {
-    var scheduler = scheduler(sequences: 8, tokens: 32, rows: 8, blocks: 9)
+    var scheduler = scheduler(sequences: 8, tokens: 32, promptRows: 0, blocks: 9)
     for id in 0..<12 { scheduler.add(SequenceState(id: UInt64(id), prompt: prompt(12))) }
     var outputs: [SequenceState.ID: Int] = [:]
     var preemptions = 0

@@ -70,13 +70,7 @@ struct EngineLoop: ~Copyable {
     at now: ContinuousClock.Instant
   ) {
     do throws(InferenceError) {
-      let rows = try result.get()
-      guard var request = requests.removeValue(forKey: entry.id) else { return }
-      let before = request.usage.completionTokens
-      defer { statistics.generatedTokens += request.usage.completionTokens - before }
-      let outcome = try request.accept(rows, of: entry, now: now, scratch: &scratch)
-      requests[entry.id] = request
-      switch outcome {
+      switch try accept(entry, try result.get(), at: now) {
       case .unfinished: break
       case .extended(let token): scheduler.append(token, to: entry.id)
       case .finished(let reason): end(entry.id) { $0.finish(reason) }
@@ -84,6 +78,18 @@ struct EngineLoop: ~Copyable {
     } catch {
       end(entry.id) { $0.fail(error) }
     }
+  }
+
+  private mutating func accept(
+    _ entry: StepPlan.Entry, _ rows: LogitRows, at now: ContinuousClock.Instant
+  ) throws(InferenceError) -> ActiveRequest.Outcome {
+    guard var request = requests.removeValue(forKey: entry.id) else { return .unfinished }
+    let before = request.usage.completionTokens
+    defer {
+      statistics.generatedTokens += request.usage.completionTokens - before
+      requests[entry.id] = request
+    }
+    return try request.accept(rows, of: entry, now: now, scratch: &scratch)
   }
 
   // MARK: - Comings and goings

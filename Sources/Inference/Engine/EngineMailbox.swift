@@ -32,8 +32,8 @@ final class EngineMailbox: Sendable {
   private let queueLimit: Int
 
   init(maximumSequences: Int, maximumQueued: Int) {
-    queueLimit = maximumQueued
-    capacity = maximumSequences + maximumQueued
+    queueLimit = min(max(0, maximumQueued), Int(Int32.max))
+    capacity = maximumSequences + queueLimit
   }
 
   // MARK: - Callers

@@ -20,27 +20,28 @@ package final class InferenceEngine: Sendable {
     let capacity = try KVCapacity(model: model, configuration: configuration)
     let limits = Scheduler.Limits(
       maximumSequences: configuration.maximumSequences,
-      tokensPerStep: configuration.tokensPerStep,
-      logitRowsPerStep: configuration.maximumSequences + Self.promptLogprobRows)
+      tokensPerStep: configuration.tokensPerStep, promptLogitRowsPerStep: 32)
     let endOfSequenceTokens = model.endOfSequenceTokens.union(configuration.endOfSequenceTokens)
     let (mailbox, gauge) = (
       EngineMailbox(
         maximumSequences: limits.maximumSequences, maximumQueued: configuration.maximumQueued),
       EngineGauge()
     )
+    let forward = try model.makeForwardPass(blockCount: capacity.blockCount)
+    let (vocabularySize, blockSize) = (model.vocabularySize, model.blockSize)
     let thread = try Self.makeThread(niceness: configuration.niceness)
     thread.enqueue {
       var loop = EngineLoop(
         mailbox: mailbox, gauge: gauge,
         runner: ModelRunner(
-          model, blockCount: capacity.blockCount, maximumRows: limits.logitRowsPerStep),
+          vocabularySize: vocabularySize, maximumRows: limits.logitRowsPerStep, forward: forward),
         scheduler: Scheduler(
-          limits: limits, blockCount: capacity.blockCount, blockSize: model.blockSize),
+          limits: limits, blockCount: capacity.blockCount, blockSize: blockSize),
         contextLength: capacity.contextLength, endOfSequenceTokens: endOfSequenceTokens)
       loop.run()
     }
     contextLength = capacity.contextLength
-    vocabularySize = model.vocabularySize
+    self.vocabularySize = vocabularySize
     self.mailbox = mailbox
     self.gauge = gauge
   }
@@ -58,9 +59,6 @@ package final class InferenceEngine: Sendable {
       throw .threadUnavailable("\(error)")
     }
   }
-
-  /// Rows of logits per step beyond one per sequence, for prompts that want theirs.
-  private static let promptLogprobRows = 32
 
   /// Queues a request, or says why not. The stream ends after `finished`, or throws an
   /// `InferenceError`.

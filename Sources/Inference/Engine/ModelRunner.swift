@@ -1,19 +1,20 @@
-// Runs one planned step through the model and hands out each entry's rows of logits. Hides the
-// model's type and its KV cache behind a closure. A forward pass that throws is repeated sequence
-// by sequence, so that only the one at fault is affected.
+// Runs one planned step through the model and hands out each entry's rows of logits. A forward pass
+// that throws is repeated sequence by sequence, so that only the one at fault is affected.
+
+/// A forward pass over a model and a cache that are given.
+typealias ForwardPass = @Sendable (Batch, UnsafeMutableBufferPointer<Float>) throws -> Void
 
 /// A model with its KV cache and a buffer for logits.
 struct ModelRunner: ~Copyable {
   let vocabularySize: Int
-  private let forward: (Batch, UnsafeMutableBufferPointer<Float>) throws -> Void
+  private let forward: ForwardPass
   /// `[rows, V]`
   private let logits: UnsafeMutableBufferPointer<Float>
 
-  init<Model: LanguageModel>(_ model: Model, blockCount: Int, maximumRows: Int) {
-    let cache = model.makeKVCache(blockCount: blockCount)
-    vocabularySize = model.vocabularySize
-    forward = { batch, logits in try model.forward(batch, cache: cache, logits: logits) }
-    logits = .allocate(capacity: maximumRows * model.vocabularySize)
+  init(vocabularySize: Int, maximumRows: Int, forward: @escaping ForwardPass) {
+    self.vocabularySize = vocabularySize
+    self.forward = forward
+    logits = .allocate(capacity: maximumRows * vocabularySize)
     logits.initialize(repeating: 0)
   }
 
@@ -45,13 +46,25 @@ struct ModelRunner: ~Copyable {
       try forward(Batch(spans: [entry.span]), rows.values)
       return .success(rows)
     } catch {
-      return .failure(.forwardFailed("\(error)"))
+      return .failure(.modelFailed("\(error)"))
     }
   }
 
   private func slice(_ row: Int, _ count: Int) -> UnsafeMutableBufferPointer<Float> {
     let range = row * vocabularySize..<(row + count) * vocabularySize
     return UnsafeMutableBufferPointer(rebasing: logits[range])
+  }
+}
+
+extension LanguageModel {
+  /// A forward pass with a new KV cache; hides the model's type.
+  func makeForwardPass(blockCount: Int) throws(InferenceError) -> ForwardPass {
+    do {
+      let cache = try makeKVCache(blockCount: blockCount)
+      return { batch, logits in try self.forward(batch, cache: cache, logits: logits) }
+    } catch {
+      throw .modelFailed("\(error)")
+    }
   }
 }
 

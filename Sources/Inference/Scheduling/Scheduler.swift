@@ -24,16 +24,17 @@ package struct StepPlan: Sendable {
 /// The sequences of the engine, running and waiting.
 package struct Scheduler: Sendable {
   package struct Limits: Sendable {
-    package var maximumSequences: Int
-    /// Tokens per step, at least `maximumSequences` so that each sequence gets one.
-    package var tokensPerStep: Int
-    /// Rows of logits per step, at least `maximumSequences`.
-    package var logitRowsPerStep: Int
+    package let maximumSequences: Int
+    /// At least `maximumSequences`, so that each sequence gets one.
+    package let tokensPerStep: Int
+    /// Rows of logits per step: one per sequence, and more for prompts that want theirs.
+    package let logitRowsPerStep: Int
 
-    package init(maximumSequences: Int, tokensPerStep: Int, logitRowsPerStep: Int) {
-      self.maximumSequences = max(1, maximumSequences)
+    /// Brings settings from outside into a range in which nothing overflows.
+    package init(maximumSequences: Int, tokensPerStep: Int, promptLogitRowsPerStep: Int) {
+      self.maximumSequences = min(max(1, maximumSequences), 1_024)
       self.tokensPerStep = max(tokensPerStep, self.maximumSequences)
-      self.logitRowsPerStep = max(logitRowsPerStep, self.maximumSequences)
+      logitRowsPerStep = self.maximumSequences + min(max(0, promptLogitRowsPerStep), 1_024)
     }
   }
 
