@@ -1,6 +1,8 @@
 // What the engine needs of a model: sizes, KV storage in blocks and a forward pass over a ragged
 // batch. The engine knows no architectures; tests drive it with deterministic fakes.
 
+package import Transformer
+
 /// A causal language model over a block KV cache.
 ///
 /// `forward` must be batch-invariant: the logits of a span depend on the span's own tokens and its

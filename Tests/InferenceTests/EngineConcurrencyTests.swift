@@ -3,6 +3,7 @@
 import Inference
 import Synchronization
 import Testing
+import Transformer
 
 @Suite(.timeLimit(.minutes(2))) struct EngineConcurrencyTests {
   private func request(_ index: Int, maximumTokens: Int = 24) -> GenerationRequest {

@@ -4,6 +4,7 @@
 
 import Inference
 import Synchronization
+import Transformer
 
 /// What a forward pass of the fake may be told to do.
 struct ForwardFailure: Error {}

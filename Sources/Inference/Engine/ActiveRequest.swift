@@ -1,6 +1,8 @@
 // A request on its way through the engine: its sampler, what it has produced and its stopwatch.
 // Lives on the engine's thread; turns rows of logits into events for the request's consumer.
 
+import Transformer
+
 /// The engine's side of one generation.
 struct ActiveRequest {
   typealias Continuation = AsyncThrowingStream<GenerationEvent, any Error>.Continuation

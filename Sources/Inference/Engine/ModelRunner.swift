@@ -1,6 +1,8 @@
 // Runs one planned step through the model and hands out each entry's rows of logits. A forward pass
 // that throws is repeated sequence by sequence, so that only the one at fault is affected.
 
+import Transformer
+
 /// A forward pass over a model and a cache that are given.
 typealias ForwardPass = @Sendable (Batch, UnsafeMutableBufferPointer<Float>) throws -> Void
 

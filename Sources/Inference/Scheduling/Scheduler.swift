@@ -5,6 +5,8 @@
 // Relies on `blockCount * blockSize` tokens being enough for the longest sequence: the oldest
 // running sequence can then always go on, and so every sequence ends.
 
+package import Transformer
+
 /// What one step computes.
 package struct StepPlan: Sendable {
   package struct Entry: Sendable {

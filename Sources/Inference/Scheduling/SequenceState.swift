@@ -2,6 +2,8 @@
 // no phases: prefill, decode and recomputation after a preemption are all `computedTokenCount`
 // chasing `tokens.count`.
 
+import Transformer
+
 /// The scheduling state of a sequence.
 package struct SequenceState: Sendable {
   package typealias ID = UInt64

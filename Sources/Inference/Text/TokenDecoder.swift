@@ -1,5 +1,7 @@
 // What text assembly needs of a detokenizer: pieces whose concatenation is the decoded whole.
 
+package import Tokenizers
+
 /// Turns tokens into text one by one.
 package protocol TokenDecoder: Sendable {
   /// The text that is certain with this token; empty while a character is incomplete.
@@ -7,3 +9,5 @@ package protocol TokenDecoder: Sendable {
   /// What is left at the end.
   mutating func finish() -> String
 }
+
+extension StreamingDecoder: TokenDecoder {}

@@ -1,0 +1,23 @@
+// What the embedder needs of a model; tests stand in for it.
+
+package import Transformer
+
+/// Turns token ids into one vector per sequence.
+package protocol SequenceEncoder: Sendable {
+  var name: String { get }
+  /// Values in a vector.
+  var dimension: Int { get }
+  /// Tokens of a sequence at most, special ones included.
+  var maximumTokens: Int { get }
+  var vocabularySize: Int { get }
+  var weightHash: String { get }
+
+  /// One vector per sequence of ids, which come with special tokens and within `maximumTokens`.
+  func vectors(for batch: [[Int32]]) throws -> [[Float]]
+}
+
+extension TextEncoder: SequenceEncoder {
+  package func vectors(for batch: [[Int32]]) throws -> [[Float]] {
+    try embed(batch)
+  }
+}
