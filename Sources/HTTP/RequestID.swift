@@ -1,20 +1,24 @@
-// Request ids: the client's where it is short and harmless in a log line, else a random one.
+// Request ids: the client's where it is short and harmless in a log line, else one of ours, which
+// no other request of any process has. Ids are names, not secrets.
+
+import Synchronization
 
 package enum RequestID {
-  /// 32 hexadecimal digits from the system's generator.
+  /// Random for the process; the rest of an id counts.
+  private static let prefix = UInt64.random(in: .min ... .max)
+  private static let count = Atomic<UInt64>(0)
+  private static let digits = Array("0123456789abcdef".utf8)
+
+  /// 32 hexadecimal digits.
   package static func make() -> String {
-    let digits = Array("0123456789abcdef".utf8)
+    let number = count.wrappingAdd(1, ordering: .relaxed).oldValue
     return String(unsafeUninitializedCapacity: 32) { buffer in
-      var index = 0
-      for _ in 0..<2 {
-        var word = UInt64.random(in: .min ... .max)
-        for _ in 0..<16 {
-          buffer[index] = digits[Int(word & 15)]
-          word >>= 4
-          index += 1
+      for (place, word) in [prefix, number].enumerated() {
+        for digit in 0..<16 {
+          buffer[place * 16 + digit] = digits[Int(word >> UInt64(60 - digit * 4) & 15)]
         }
       }
-      return index
+      return 32
     }
   }
 
@@ -24,17 +28,13 @@ package enum RequestID {
     return inbound
   }
 
-  /// Letters, digits and marks that need no quoting in JSON, shells and URLs' queries.
+  /// Letters, digits and marks that need no quoting in JSON and in shells.
   private static func isSane(_ byte: UInt8) -> Bool {
     switch byte {
     case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
       UInt8(ascii: "0")...UInt8(ascii: "9"):
-      return true
-    case UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."), UInt8(ascii: ":"),
-      UInt8(ascii: "/"), UInt8(ascii: "+"), UInt8(ascii: "="), UInt8(ascii: "@"),
-      UInt8(ascii: "~"):
-      return true
-    default: return false
+      true
+    default: "-_.:/+=@~".utf8.contains(byte)
     }
   }
 }

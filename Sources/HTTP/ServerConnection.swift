@@ -130,6 +130,8 @@ final class ServerConnection: ConnectionHandler {
       let (admitted, refusal) = core.admit(head, peer: peer)
       if let refusal {
         start(admitted, answeredBy: refusal, connection, on: loop)
+      } else if !head.framing.mayHaveBody {
+        start(admitted, answeredBy: admitted.handler, connection, on: loop)
       } else {
         awaitBody(admitted, expectsContinue: head.expectsContinue, connection, on: loop)
       }
@@ -145,7 +147,7 @@ final class ServerConnection: ConnectionHandler {
       try parser.beginBody(admitted.framing, limit: admitted.bodyLimit)
       phase = .body(admitted)
       startBodyTimer(connection, on: loop)
-      if expectsContinue, admitted.framing.mayHaveBody {
+      if expectsContinue {
         connection.write(Array("HTTP/1.1 100 Continue\r\n\r\n".utf8), on: loop)
       }
     } catch {

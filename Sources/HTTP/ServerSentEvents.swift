@@ -52,8 +52,11 @@ package struct ServerSentEvents: Sendable {
       Array(":".utf8) + (line.isEmpty ? [] : Array(" ".utf8)) + line + Array("\n\n".utf8))
   }
 
-  /// OpenAI's end of a stream: `data: [DONE]`.
-  package func done() async throws { try await data(Array("[DONE]".utf8)) }
+  /// OpenAI's end of a stream: `data: [DONE]`. The heartbeat ends with it.
+  package func done() async throws {
+    silence.end()
+    try await data(Array("[DONE]".utf8))
+  }
 
   private func write(_ frame: [UInt8]) async throws {
     silence.noteWrite()
@@ -78,8 +81,8 @@ package struct ServerSentEvents: Sendable {
   }
 
   private func beat(every interval: Duration) async throws {
-    while true {
-      let rest = interval - silence.duration
+    while let duration = silence.duration {
+      let rest = interval - duration
       if rest > .zero {
         try await Task.sleep(for: rest)
       } else {
@@ -91,11 +94,14 @@ package struct ServerSentEvents: Sendable {
 
 /// How long nothing has been written.
 private final class Silence: Sendable {
-  private let lastWrite = Mutex(ContinuousClock.now)
+  private let lastWrite = Mutex<ContinuousClock.Instant?>(.now)
 
-  var duration: Duration { lastWrite.withLock { $0.duration(to: .now) } }
+  /// nil once nothing more is to be written.
+  var duration: Duration? { lastWrite.withLock { $0?.duration(to: .now) } }
 
-  func noteWrite() { lastWrite.withLock { $0 = .now } }
+  func noteWrite() { lastWrite.withLock { if $0 != nil { $0 = .now } } }
+
+  func end() { lastWrite.withLock { $0 = nil } }
 }
 
 extension HTTPField.Name {
