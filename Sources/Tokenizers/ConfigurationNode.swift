@@ -28,9 +28,10 @@ struct ConfigurationNode {
   func optional(_ key: String) throws(TokenizerError) -> ConfigurationNode? {
     guard node.kind == .object else { throw malformed("expected an object, found \(shortValue)") }
     guard let member = node[key], member.kind != .null else { return nil }
-    return ConfigurationNode(
-      node: member, file: file, path: path.isEmpty ? key : "\(path).\(key)")
+    return ConfigurationNode(node: member, file: file, path: path(to: key))
   }
+
+  private func path(to key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
 
   func required(_ key: String) throws(TokenizerError) -> ConfigurationNode {
     guard let member = try optional(key) else { throw malformed("the key \"\(key)\" is missing") }
@@ -42,7 +43,7 @@ struct ConfigurationNode {
     var members: [(key: String, node: ConfigurationNode)] = []
     members.reserveCapacity(node.count)
     node.forEachMember { key, member in
-      members.append((key, ConfigurationNode(node: member, file: file, path: "\(path).\(key)")))
+      members.append((key, ConfigurationNode(node: member, file: file, path: self.path(to: key))))
     }
     return members
   }
@@ -108,4 +109,12 @@ struct ConfigurationNode {
 
   /// The member `type` that names a component.
   func type() throws(TokenizerError) -> String { try required("type").string() }
+}
+
+extension Optional {
+  /// `map` with a typed error.
+  func map<T, E: Error>(orThrow transform: (Wrapped) throws(E) -> T) throws(E) -> T? {
+    guard let self else { return nil }
+    return try transform(self)
+  }
 }

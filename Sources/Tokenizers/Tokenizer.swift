@@ -3,7 +3,7 @@
 // tokens for the start and the end of a sequence and the like. Encoding and decoding never fail.
 
 package struct Tokenizer: Sendable {
-  private let definition: TokenizerDefinition
+  let definition: TokenizerDefinition
   /// `bos_token`, `eos_token`, `unk_token`, `pad_token`, `cls_token`, `sep_token`, `mask_token`, as far
   /// as the configuration names them.
   package let specialTokens: [String: String]
@@ -33,6 +33,11 @@ package struct Tokenizer: Sendable {
   ) -> [Int32] {
     let ids = definition.encode(Array(text.utf8), parsingSpecial: parseSpecialTokens)
     return definition.addSpecialTokens(to: ids, addSpecialTokens)
+  }
+
+  /// The ids of a text in which no added token is looked for, special or not.
+  func encodeIgnoringAddedTokens(_ text: String) -> [Int32] {
+    definition.encodePlain(Array(text.utf8))
   }
 
   // MARK: - Decoding
@@ -71,6 +76,11 @@ package struct Tokenizer: Sendable {
   package func bytes(of id: Int32) -> [UInt8] {
     if let added = definition.addedTokens.token(id) { return Array(added.content.utf8) }
     return definition.vocabulary.token(id).map(definition.decodingPlan.bytes) ?? []
+  }
+
+  /// The added tokens that are special.
+  var specialTokenContents: [String] {
+    definition.addedTokens.tokens.filter(\.isSpecial).map(\.content)
   }
 
   package var beginningOfSequence: Int32? { specialTokens["bos_token"].flatMap(id) }

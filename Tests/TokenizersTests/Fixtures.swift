@@ -40,3 +40,14 @@ func expectEqual<T: Equatable>(
     wrong.isEmpty, "\(title): \(wrong.count) of \(pairs.count) differ: \(shown)",
     sourceLocation: sourceLocation)
 }
+
+/// A directory with these files; the caller removes it.
+func temporaryDirectory(_ files: [String: String]) throws -> String {
+  let directory = FileManager.default.temporaryDirectory
+    .appending(path: "martlet-tokenizers-\(UUID())").path()
+  try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+  for (name, text) in files {
+    try Data(text.utf8).write(to: URL(filePath: "\(directory)/\(name)"))
+  }
+  return directory
+}

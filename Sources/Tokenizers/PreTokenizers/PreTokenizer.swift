@@ -128,14 +128,6 @@ struct PreTokenizer: Sendable {
   }
 }
 
-extension Optional {
-  /// `map` with a typed error.
-  func map<T, E: Error>(orThrow transform: (Wrapped) throws(E) -> T) throws(E) -> T? {
-    guard let self else { return nil }
-    return try transform(self)
-  }
-}
-
 extension PreTokenizedText {
   mutating func split(_ split: Split) {
     var result: [Range<Int>] = []
