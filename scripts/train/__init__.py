@@ -1,0 +1,1 @@
+"""Training of the small chat model in Models/default; see ../train-default-model."""
