@@ -23,11 +23,14 @@ SPLIT = (
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 
-# Share of the rows drawn from each file. English prose leads; Chinese is present but modest.
+# Share of the rows drawn from each file in the first stage, where every token counts. English prose leads, Chinese is
+# present but modest, and conversations are read as text too: what a small model learns best is what it reads most.
 PRETRAIN_MIX = {
-    "openstax": 0.36, "wiki_contexts": 0.16, "standardebooks": 0.10, "stories_asp_pb": 0.08,
-    "wordnet": 0.08, "medquad": 0.06, "factbook": 0.03, "techdocs": 0.02, "tldr": 0.02,
-    "zh_niutrans": 0.07, "zh_poetry": 0.02,
+    "pretrain/openstax": 0.16, "pretrain/wiki_contexts": 0.10, "pretrain/stories_asp_pb": 0.06,
+    "pretrain/standardebooks": 0.05, "pretrain/wordnet": 0.05, "pretrain/medquad": 0.03, "pretrain/factbook": 0.02,
+    "pretrain/techdocs": 0.01, "pretrain/tldr": 0.01, "pretrain/zh_niutrans": 0.04, "pretrain/zh_poetry": 0.01,
+    "chat/self_dialogue": 0.20, "chat/persona": 0.07, "chat/define": 0.06, "chat/synth_glossary": 0.05,
+    "chat/synth_basic": 0.05, "chat/oasst100": 0.03,
 }
 # Short plain conversation first, then answers from numbered passages, then tools.
 CHAT_MIX = {
@@ -95,8 +98,9 @@ def train_tokenizer(corpus: Path, characters_per_file: int = 3_000_000) -> Token
 
 
 def encode_texts(tokenizer: Tokenizer, path: Path, seed: int) -> np.ndarray:
-    """All texts of a file in random order, each followed by <|endoftext|>: uint16 [tokens]."""
-    texts = [record["text"] for record in records(path)]
+    """All texts or conversations of a file in random order, each followed by <|endoftext|>: uint16 [tokens]."""
+    render = renderer()
+    texts = [record["text"] if "text" in record else render(record) for record in records(path)]
     random.Random(seed).shuffle(texts)
     end = tokenizer.token_to_id(END_OF_TEXT)
     encoded = tokenizer.encode_batch_fast(texts)
@@ -160,7 +164,8 @@ def prepare(corpus: Path, work: Path, lengths: tuple[int, int], seed: int = 0) -
     tokenizer = Tokenizer.from_file(str(work / "tokenizer.json"))
     for name in PRETRAIN_MIX:
         if not (work / f"{name}.npy").exists():
-            np.save(work / f"{name}.npy", encode_texts(tokenizer, corpus / "pretrain" / f"{name}.jsonl.zst", seed))
+            (work / name).parent.mkdir(exist_ok=True)
+            np.save(work / f"{name}.npy", encode_texts(tokenizer, corpus / f"{name}.jsonl.zst", seed))
     for name in CHAT_MIX:
         short, long = lengths
         if not (work / f"{name}.{short}.npz").exists():

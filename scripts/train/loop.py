@@ -24,7 +24,8 @@ class Plan:
     chat_minutes: float
     tokens_per_step: int
     learning_rate: float
-    lengths: tuple[int, int]
+    pretrain_length: int
+    chat_lengths: tuple[int, int]
     checkpoint_minutes: float = 3.0
     seed: int = 0
 
@@ -62,8 +63,10 @@ class Trainer:
     def __init__(self, model: Llama, plan: Plan, work: Path, end_of_text: int, compile: bool):
         self.model, self.plan, self.path = model, plan, work / "checkpoint.pt"
         self.optimizers = optimizers(model, plan.learning_rate)
-        self.loss = torch.compile(model.loss) if compile else model.loss
-        self.texts, self.chats = TextRows(work, end_of_text), ChatRows(work, plan.lengths)
+        if compile:
+            for layer in model.model["layers"]:
+                layer.compile(dynamic=False)
+        self.texts, self.chats = TextRows(work, end_of_text), ChatRows(work, plan.chat_lengths)
         self.progress = Progress()
         if self.path.exists():
             self.restore()
@@ -90,7 +93,7 @@ class Trainer:
         """The rows of this step, a function of the seed and the step number: ids, document, learn."""
         rng = np.random.default_rng([self.plan.seed, self.progress.step])
         long = chatting and rng.random() < LONG_SHARE
-        length = self.plan.lengths[1 if long else 0]
+        length = self.plan.chat_lengths[int(long)] if chatting else self.plan.pretrain_length
         source = self.chats if chatting else self.texts
         rows = source.draw(rng, self.plan.tokens_per_step // length, length)
         device = next(self.model.parameters()).device
@@ -101,7 +104,7 @@ class Trainer:
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = self.plan.learning_rate * rate(self.plan, self.progress)
-        loss = self.loss(*self.batch(chatting))
+        loss = self.model.loss(*self.batch(chatting))
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         for optimizer in self.optimizers:

@@ -54,8 +54,8 @@ class Attention(nn.Module):
         self.v_proj = nn.Linear(shape.width, kv_width, bias=False)
         self.o_proj = nn.Linear(shape.width, shape.width, bias=False)
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, blocked: Tensor) -> Tensor:
-        """x [batch, time, width], cos and sin [time, head width / 2], blocked [batch, 1, time, time].
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor) -> Tensor:
+        """x [batch, time, width], cos and sin [time, head width / 2], mask [batch, 1, time, time] to be added.
 
         Scores are computed in full: at these lengths that is quicker on a CPU than the fused kernel's backward,
         and it takes the document mask as it comes.
@@ -69,7 +69,7 @@ class Attention(nn.Module):
         shared = self.shape.heads // self.shape.kv_heads
         k, v = k.repeat_interleave(shared, dim=1), v.repeat_interleave(shared, dim=1)
         scores = (q @ k.transpose(-1, -2)) * self.shape.head_width**-0.5
-        weights = torch.softmax(scores.masked_fill(blocked, -1e9).float(), dim=-1).to(v.dtype)
+        weights = torch.softmax(scores + mask, dim=-1)
         return self.o_proj((weights @ v).transpose(1, 2).reshape(batch, time, width))
 
 
@@ -93,8 +93,8 @@ class Layer(nn.Module):
         self.post_attention_layernorm = RMSNorm(shape.width)
         self.mlp = MLP(shape)
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, blocked: Tensor) -> Tensor:
-        x = x + self.self_attn(self.input_layernorm(x), cos, sin, blocked)
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor) -> Tensor:
+        x = x + self.self_attn(self.input_layernorm(x), cos, sin, mask)
         return x + self.mlp(self.post_attention_layernorm(x))
 
 
@@ -123,23 +123,56 @@ class Llama(nn.Module):
                 nn.init.normal_(parameter, std=0.02 / (2 * self.shape.layers) ** 0.5 if last else 0.02)
 
     def forward(self, ids: Tensor, document: Tensor) -> Tensor:
-        """ids and document [batch, time] -> logits [batch, time, vocabulary].
+        """ids and document [batch, time] -> final states [batch, time, width].
 
         The residual stream is bfloat16, which is what the matrix units of CPUs and GPUs want.
         """
         time = ids.shape[1]
         later = torch.ones(time, time, dtype=torch.bool, device=ids.device).triu(1)
         blocked = (later | (document[:, :, None] != document[:, None, :]))[:, None]
+        mask = torch.zeros(blocked.shape, dtype=torch.bfloat16, device=ids.device).masked_fill_(blocked, -1e9)
         x = self.model["embed_tokens"](ids).to(torch.bfloat16)
-        for layer in self.model["layers"]:
-            x = layer(x, self.cos[:time], self.sin[:time], blocked)
-        return F.linear(self.model["norm"](x), self.model["embed_tokens"].weight)
+        with torch.autocast(ids.device.type, torch.bfloat16):
+            for layer in self.model["layers"]:
+                x = layer(x, self.cos[:time], self.sin[:time], mask)
+        return self.model["norm"](x)
 
     def loss(self, ids: Tensor, document: Tensor, learn: Tensor) -> Tensor:
         """Mean cross-entropy of the next token where `learn` is set. All [batch, time + 1]."""
-        device = ids.device.type
-        with torch.autocast(device, torch.bfloat16):
-            logits = self(ids[:, :-1], document[:, :-1])
+        states = self(ids[:, :-1], document[:, :-1])
         wanted = learn[:, 1:] & (document[:, 1:] == document[:, :-1])
-        target = torch.where(wanted, ids[:, 1:], -100)
-        return F.cross_entropy(logits.float().flatten(0, 1), target.flatten(), ignore_index=-100)
+        return HeadLoss.apply(states[wanted], self.model["embed_tokens"].weight, ids[:, 1:][wanted])
+
+
+class HeadLoss(torch.autograd.Function):
+    """Output head and cross-entropy in one, a block of tokens at a time, with the gradient found on the way.
+
+    The logits are by far the largest array of a small model; this way they never leave the cache.
+    """
+
+    BLOCK = 1024
+
+    @staticmethod
+    def forward(ctx, states: Tensor, head: Tensor, target: Tensor) -> Tensor:
+        """states [tokens, width] bfloat16, head [vocabulary, width], target [tokens] -> mean loss."""
+        weight = head.to(states.dtype)
+        d_states, d_head = torch.empty_like(states), torch.zeros_like(head)
+        total = torch.zeros((), device=states.device)
+        blocks = zip(states.split(HeadLoss.BLOCK), d_states.split(HeadLoss.BLOCK), target.split(HeadLoss.BLOCK))
+        for x, d_x, t in blocks:
+            p = torch.softmax(x @ weight.T, dim=-1, dtype=torch.float32)
+            at = t[:, None]
+            chosen = p.gather(1, at)
+            total -= chosen.clamp_min(1e-9).log().sum()
+            d_logits = p.scatter_(1, at, chosen - 1).to(x.dtype)
+            d_x.copy_(d_logits @ weight)
+            d_head += d_logits.T @ x
+        ctx.save_for_backward(d_states, d_head)
+        ctx.count = len(target)
+        return total / ctx.count
+
+    @staticmethod
+    def backward(ctx, d_loss: Tensor):
+        d_states, d_head = ctx.saved_tensors
+        scale = d_loss / ctx.count
+        return (d_states * scale).to(d_states.dtype), d_head * scale, None
