@@ -34,10 +34,10 @@ PRETRAIN_MIX = {
 }
 # Short plain conversation first, then answers from numbered passages, then tools.
 CHAT_MIX = {
-    "self_dialogue": 0.17, "synth_basic": 0.12, "define": 0.10, "smalltalk": 0.06, "persona": 0.06, "oasst100": 0.04,
-    "synth_glossary": 0.09, "synth_docs": 0.08, "synth_factbook": 0.05, "rag_en": 0.08, "rag_multiturn_en": 0.02,
-    "rag_zh": 0.04, "rag_multiturn_zh": 0.01, "tldr_howto": 0.02, "synth_json": 0.02,
-    "sgd_plain": 0.01, "sgd_single_call": 0.02, "bfcl": 0.01,
+    "self_dialogue": 0.22, "synth_basic": 0.16, "define": 0.13, "smalltalk": 0.09, "persona": 0.06, "oasst100": 0.06,
+    "synth_glossary": 0.08, "synth_docs": 0.05, "synth_factbook": 0.02, "rag_en": 0.04, "rag_multiturn_en": 0.01,
+    "rag_zh": 0.02, "rag_multiturn_zh": 0.01, "tldr_howto": 0.01, "synth_json": 0.01,
+    "sgd_plain": 0.01, "sgd_single_call": 0.01, "bfcl": 0.01,
 }
 # Files that give the rows of full context: passages, which are long.
 LONG_CHAT_MIX = {"rag_en": 0.50, "rag_multiturn_en": 0.15, "rag_zh": 0.25, "rag_multiturn_zh": 0.10}
@@ -120,60 +120,30 @@ def assistant_tokens(tokenizer: Tokenizer, ids: np.ndarray) -> np.ndarray:
     return learn
 
 
-def pack(conversations: list[np.ndarray], tokenizer: Tokenizer, length: int) -> dict[str, np.ndarray]:
-    """Fills rows of `length + 1` tokens with whole conversations, first come first served."""
-    rows: list[list[np.ndarray]] = [[]]
-    room = length + 1
-    for ids in conversations:
-        if len(ids) > room:
-            rows.append([])
-            room = length + 1
-        rows[-1].append(ids)
-        room -= len(ids)
-    shape = (len(rows), length + 1)
-    packed = {
-        "ids": np.zeros(shape, np.uint16), "document": np.full(shape, 65535, np.uint16), "learn": np.zeros(shape, bool)
-    }
-    for r, row in enumerate(rows):
-        at = 0
-        for number, ids in enumerate(row):
-            span = slice(at, at + len(ids))
-            packed["ids"][r, span], packed["document"][r, span] = ids, number
-            packed["learn"][r, span] = assistant_tokens(tokenizer, ids)
-            at += len(ids)
-    return packed
-
-
-def encode_chats(tokenizer: Tokenizer, path: Path, seed: int) -> list[np.ndarray]:
-    """The conversations of a file in random order, each as uint16 [tokens]."""
+def encode_chats(tokenizer: Tokenizer, path: Path) -> dict[str, np.ndarray]:
+    """The conversations of a file back to back: ids and learn [tokens], and where each one ends [conversations]."""
     render = renderer()
-    texts = [render(record) for record in records(path)]
-    random.Random(seed).shuffle(texts)
-    return [np.array(e.ids, dtype=np.uint16) for e in tokenizer.encode_batch_fast(texts)]
+    encoded = tokenizer.encode_batch_fast([render(record) for record in records(path)])
+    chats = [np.array(e.ids, dtype=np.uint16) for e in encoded]
+    return {
+        "ids": np.concatenate(chats), "ends": np.cumsum([len(ids) for ids in chats]),
+        "learn": np.concatenate([assistant_tokens(tokenizer, ids) for ids in chats]),
+    }
 
 
-def prepare(corpus: Path, work: Path, lengths: tuple[int, int], seed: int = 0) -> Tokenizer:
-    """Writes tokenizer.json and the token arrays under `work`, once.
-
-    Conversations that fit `lengths[0]` tokens become rows of that length, longer ones rows of `lengths[1]`,
-    and those beyond that are left out.
-    """
-    work.mkdir(parents=True, exist_ok=True)
+def prepare(corpus: Path, work: Path, seed: int = 0) -> Tokenizer:
+    """Writes tokenizer.json and the token arrays under `work`, once."""
+    for directory in ("pretrain", "chat"):
+        (work / directory).mkdir(parents=True, exist_ok=True)
     if not (work / "tokenizer.json").exists():
         train_tokenizer(corpus).save(str(work / "tokenizer.json"))
     tokenizer = Tokenizer.from_file(str(work / "tokenizer.json"))
     for name in PRETRAIN_MIX:
         if not (work / f"{name}.npy").exists():
-            (work / name).parent.mkdir(exist_ok=True)
             np.save(work / f"{name}.npy", encode_texts(tokenizer, corpus / f"{name}.jsonl.zst", seed))
     for name in CHAT_MIX:
-        short, long = lengths
-        if not (work / f"{name}.{short}.npz").exists():
-            chats = encode_chats(tokenizer, corpus / "chat" / f"{name}.jsonl.zst", seed)
-            middle = [ids for ids in chats if short + 1 < len(ids) <= long + 1]
-            np.savez(work / f"{name}.{long}.npz", **pack(middle, tokenizer, long))
-            small = [ids for ids in chats if len(ids) <= short + 1]
-            np.savez(work / f"{name}.{short}.npz", **pack(small, tokenizer, short))
+        if not (work / f"chat/{name}.npz").exists():
+            np.savez(work / f"chat/{name}.npz", **encode_chats(tokenizer, corpus / f"chat/{name}.jsonl.zst"))
     return tokenizer
 
 
@@ -196,22 +166,59 @@ class TextRows:
 
 
 @dataclass
+class Chats:
+    """The conversations of one file that suit rows of some length."""
+
+    ids: np.ndarray
+    learn: np.ndarray
+    spans: np.ndarray  # [conversations, 2]
+
+    @classmethod
+    def load(cls, path: Path, over: int, upto: int) -> "Chats":
+        arrays = dict(np.load(path))
+        spans = np.stack([np.concatenate([[0], arrays["ends"][:-1]]), arrays["ends"]], axis=1)
+        size = spans[:, 1] - spans[:, 0]
+        return cls(arrays["ids"], arrays["learn"], spans[(size > over) & (size <= upto)])
+
+    def mean_size(self) -> float:
+        return float((self.spans[:, 1] - self.spans[:, 0]).mean())
+
+
 class ChatRows:
-    """Draws rows of conversations; only the assistant's tokens count."""
+    """Draws rows of whole conversations, of different files side by side; only the assistant's tokens count.
 
-    work: Path
-    lengths: tuple[int, int]
+    Conversations that fit the usual length share its rows, longer ones get the long rows, and those beyond that
+    are left out.
+    """
 
-    def __post_init__(self):
-        short, long = self.lengths
-        wanted = [(name, short) for name in CHAT_MIX] + [(name, long) for name in LONG_CHAT_MIX]
-        self.rows = {key: dict(np.load(self.work / "{}.{}.npz".format(*key))) for key in wanted}
+    TRIES = 24  # draws to fill a row
+
+    def __init__(self, work: Path, lengths: tuple[int, int]):
+        short, long = lengths
+        self.chats, self.mixes = {}, {short: CHAT_MIX, long: LONG_CHAT_MIX}
+        for length, over in ((short, 0), (long, short + 1)):
+            for name in self.mixes[length]:
+                self.chats[name, length] = Chats.load(work / f"chat/{name}.npz", over, length + 1)
 
     def draw(self, rng: np.random.Generator, rows: int, length: int) -> dict[str, np.ndarray]:
-        mix = CHAT_MIX if length == self.lengths[0] else LONG_CHAT_MIX
-        names = rng.choice(list(mix), size=rows, p=shares(mix))
-        picks = [(self.rows[name, length], rng.integers(len(self.rows[name, length]["ids"]))) for name in names]
-        return {key: np.stack([arrays[key][at] for arrays, at in picks]) for key in ("ids", "document", "learn")}
+        mix = self.mixes[length]
+        frequency = shares({name: share / self.chats[name, length].mean_size() for name, share in mix.items()})
+        drawn = [self.fill(rng, list(mix), frequency, length) for _ in range(rows)]
+        return {key: np.stack([row[key] for row in drawn]) for key in drawn[0]}
+
+    def fill(self, rng: np.random.Generator, names: list[str], frequency: np.ndarray, length: int) -> dict:
+        """One row: conversations drawn one by one, those that do not fit in what is left skipped."""
+        size = length + 1
+        row = {"ids": np.zeros(size, np.int64), "document": np.full(size, size), "learn": np.zeros(size, bool)}
+        used = 0
+        for number, name in enumerate(rng.choice(names, size=self.TRIES, p=frequency)):
+            chats = self.chats[name, length]
+            start, end = chats.spans[rng.integers(len(chats.spans))]
+            if used + end - start <= size:
+                at = slice(used, used + end - start)
+                row["ids"][at], row["learn"][at], row["document"][at] = chats.ids[start:end], chats.learn[start:end], number
+                used += end - start
+        return row
 
 
 def shares(mix: dict[str, float]) -> np.ndarray:

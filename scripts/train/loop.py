@@ -13,7 +13,7 @@ from .model import Llama
 
 WARM_UP_STEPS = 100
 DECAY = 0.35  # share of the chat stage over which the learning rate falls to zero
-LONG_SHARE = 0.12  # share of the chat stage's steps that take rows of full context
+LONG_SHARE = 0.03  # share of the chat stage's steps that take rows of full context
 
 
 @dataclass
@@ -24,8 +24,7 @@ class Plan:
     chat_minutes: float
     tokens_per_step: int
     learning_rate: float
-    pretrain_length: int
-    chat_lengths: tuple[int, int]
+    lengths: tuple[int, int]  # of the rows: usual, and long enough for passages
     checkpoint_minutes: float = 3.0
     seed: int = 0
 
@@ -66,7 +65,7 @@ class Trainer:
         if compile:
             for layer in model.model["layers"]:
                 layer.compile(dynamic=False)
-        self.texts, self.chats = TextRows(work, end_of_text), ChatRows(work, plan.chat_lengths)
+        self.texts, self.chats = TextRows(work, end_of_text), ChatRows(work, plan.lengths)
         self.progress = Progress()
         if self.path.exists():
             self.restore()
@@ -93,7 +92,7 @@ class Trainer:
         """The rows of this step, a function of the seed and the step number: ids, document, learn."""
         rng = np.random.default_rng([self.plan.seed, self.progress.step])
         long = chatting and rng.random() < LONG_SHARE
-        length = self.plan.chat_lengths[int(long)] if chatting else self.plan.pretrain_length
+        length = self.plan.lengths[int(long)]
         source = self.chats if chatting else self.texts
         rows = source.draw(rng, self.plan.tokens_per_step // length, length)
         device = next(self.model.parameters()).device
@@ -104,8 +103,11 @@ class Trainer:
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = self.plan.learning_rate * rate(self.plan, self.progress)
-        loss = self.model.loss(*self.batch(chatting))
-        loss.backward()
+        rows = self.batch(chatting)
+        usual = rows[0].shape[1] == self.plan.lengths[0] + 1
+        with torch.compiler.set_stance("default" if usual else "force_eager"):  # one shape is worth compiling
+            loss = self.model.loss(*rows)
+            loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         for optimizer in self.optimizers:
             optimizer.step()
