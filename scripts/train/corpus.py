@@ -216,7 +216,8 @@ class ChatRows:
             start, end = chats.spans[rng.integers(len(chats.spans))]
             if used + end - start <= size:
                 at = slice(used, used + end - start)
-                row["ids"][at], row["learn"][at], row["document"][at] = chats.ids[start:end], chats.learn[start:end], number
+                row["ids"][at], row["learn"][at] = chats.ids[start:end], chats.learn[start:end]
+                row["document"][at] = number
                 used += end - start
         return row
 

@@ -10,8 +10,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from .corpus import assistant_tokens, records, renderer
 
-PER_FILE = 64  # conversations taken from the start of each file
-ANSWER_TOKENS = 80
+PER_FILE = 24  # conversations taken from the start of each file
+ANSWER_TOKENS = 60
 
 PASSAGES = (
     "You are a helpful assistant. Answer the question using only the numbered passages below, and cite the passage "
@@ -73,7 +73,7 @@ def bits_per_byte(model, tokenizer, corpus: Path) -> None:
     """Prints a table over the files of dev/. Markup counts as text of the whole, <|im_end|> as the assistant's."""
     render = renderer()
     total = Tally()
-    print(f"Bits per byte on the first {PER_FILE} conversations of each file of dev/, those beyond the context left out:\n")
+    print(f"Bits per byte, first {PER_FILE} conversations of each file of dev/, those beyond the context left out:\n")
     print("| file | conversations | assistant text | whole text |\n|---|---|---|---|")
     for path in sorted(corpus.glob("dev/*.jsonl")):
         tally = Tally()

@@ -20,7 +20,8 @@ def save(model: Llama, tokenizer: Tokenizer, directory: Path) -> None:
     ids = {name: tokenizer.token_to_id(name) for name in (END_OF_TEXT, START, END)}
     write(directory / "config.json", configuration(model, ids))
     write(directory / "generation_config.json", {
-        "bos_token_id": ids[END_OF_TEXT], "eos_token_id": [ids[END], ids[END_OF_TEXT]], "pad_token_id": ids[END_OF_TEXT],
+        "bos_token_id": ids[END_OF_TEXT], "eos_token_id": [ids[END], ids[END_OF_TEXT]],
+        "pad_token_id": ids[END_OF_TEXT],
         "do_sample": True, "temperature": 0.7, "top_p": 0.9, "repetition_penalty": 1.1,
     })
     write(directory / "tokenizer_config.json", {

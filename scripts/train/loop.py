@@ -18,7 +18,7 @@ LONG_SHARE = 0.03  # share of the chat stage's steps that take rows of full cont
 
 @dataclass
 class Plan:
-    """What a run does; the same plan resumes it."""
+    """What a run does. Minutes are those spent in steps, over all resumed runs together."""
 
     pretrain_minutes: float
     chat_minutes: float

@@ -65,7 +65,8 @@ class Attention(nn.Module):
         def heads(y: Tensor) -> Tensor:
             return y.view(batch, time, -1, self.shape.head_width).transpose(1, 2)
 
-        q, k, v = rotate(heads(self.q_proj(x)), cos, sin), rotate(heads(self.k_proj(x)), cos, sin), heads(self.v_proj(x))
+        q = rotate(heads(self.q_proj(x)), cos, sin)
+        k, v = rotate(heads(self.k_proj(x)), cos, sin), heads(self.v_proj(x))
         shared = self.shape.heads // self.shape.kv_heads
         k, v = k.repeat_interleave(shared, dim=1), v.repeat_interleave(shared, dim=1)
         scores = (q @ k.transpose(-1, -2)) * self.shape.head_width**-0.5
