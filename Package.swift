@@ -115,7 +115,10 @@ let package = Package(
       swiftSettings: swift),
     .testTarget(
       name: "RetrievalTests",
-      dependencies: ["Compute", "JSON", "Retrieval", .product(name: "GRDB", package: "GRDB.swift")],
+      dependencies: [
+        "Compute", "JSON", "Retrieval", .product(name: "GRDB", package: "GRDB.swift"),
+        .product(name: "GRDBSQLite", package: "GRDB.swift"),
+      ],
       swiftSettings: swift),
     .testTarget(
       name: "ServerTests",
