@@ -23,7 +23,8 @@ struct RecursiveChunker: Chunker {
       separators.firstIndex { $0.isEmpty || !text.occurrences(of: $0, within: range).isEmpty }
       ?? separators.endIndex - 1
     let finer = separators[separators.index(after: chosen)...]
-    let merger = PieceMerger(size: size, overlap: min(overlap, size / 2), separatorCount: 0)
+    let merger = PieceMerger(
+      size: size, overlap: size < self.size ? min(overlap, size / 2) : overlap, separatorCount: 0)
     var chunks: [Range<Int>] = []
     var small: [Range<Int>] = []
     for piece in text.piecesKeepingSeparator(within: range, separators[chosen]) {

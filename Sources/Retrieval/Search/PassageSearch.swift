@@ -113,12 +113,13 @@ struct PassageSearch {
         scores: ChunkScores(
           dense: candidate.dense, sparse: candidate.sparse, fused: candidate.fused),
         start: chunk.start, end: chunk.end, metadata: document.metadata,
-        explanation: request.explain ? explanation(of: candidate) : nil)
+        explanation: explanation(of: candidate))
     }
   }
 
-  /// Each side's rank and what it added to the score.
-  private func explanation(of candidate: Candidate) -> JSONValue {
+  /// Each side's rank and what it added to the score, where that was asked for.
+  private func explanation(of candidate: Candidate) -> JSONValue? {
+    guard request.explain else { return Optional.none }
     func part(_ rank: Int?, _ score: Double?) -> JSONValue {
       var object: JSONObject = [
         "rank": rank.map { .integer(Int64($0)) } ?? .null,

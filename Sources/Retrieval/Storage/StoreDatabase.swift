@@ -78,7 +78,14 @@ final class StoreDatabase: Sendable {
   }
 
   func close() throws(RetrievalError) {
-    do { try pool.close() } catch { throw RetrievalError(storage: error, path: path) }
+    do {
+      // SQLite does it by itself only when the connection that closes last can write. Where it can't
+      // be done, the log stays and is read at the next start.
+      _ = try? pool.writeWithoutTransaction { try $0.checkpoint(.truncate) }
+      try pool.close()
+    } catch {
+      throw RetrievalError(storage: error, path: path)
+    }
   }
 
   /// Looks at an existing file without writing: turning on WAL would already change it.

@@ -47,11 +47,18 @@ struct CollectionIndex: Sendable {
   private(set) var documentCount = 0
   private var slots: [Int64: Int] = [:]
 
+  init(collection: Int64, generation: Int64, metric: Metric, dimension: Int) {
+    self.collection = collection
+    self.generation = generation
+    similarity = Similarity(metric: metric)
+    matrix = VectorMatrix(dimension: dimension)
+  }
+
+  /// The index of a collection that has no documents yet.
   init(_ record: CollectionRecord) {
-    collection = record.id
-    generation = record.generation
-    similarity = Similarity(metric: record.settings.metric)
-    matrix = VectorMatrix(dimension: record.embedding?.dimension ?? 1)
+    self.init(
+      collection: record.id, generation: record.generation, metric: record.settings.metric,
+      dimension: record.embedding?.dimension ?? 1)
   }
 
   var rowCount: Int { chunkIDs.count }
