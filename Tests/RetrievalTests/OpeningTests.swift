@@ -1,0 +1,185 @@
+// Opening a data directory: claims, permissions, and files that are not ours or damaged.
+
+import Compute
+import FoundationEssentials
+import GRDBSQLite
+import Glibc
+import Testing
+
+@testable import Retrieval
+
+@Suite struct DataDirectoryTests {
+  @Test func aSecondProcessIsToldWhoHoldsIt() async throws {
+    let directory = try TemporaryDirectory()
+    let store = try await openStore(in: directory)
+    store.announce(serverURL: "http://127.0.0.1:4711")
+    // flock belongs to the open file, so a second claim in this process is refused all the same.
+    let refused = await asyncRefusal { _ = try await openStore(in: directory) }
+    #expect(
+      refused
+        == .dataDirectoryInUse(
+          path: directory.path, holder: "process \(getpid()), http://127.0.0.1:4711"))
+    #expect("\(try #require(refused))".contains("http://127.0.0.1:4711"))
+    try await store.close()
+  }
+
+  @Test func aClaimEndsWithItsHolder() async throws {
+    let directory = try TemporaryDirectory()
+    try await openStore(in: directory).close()
+    _ = try await openStore(in: directory)
+  }
+
+  @Test func missingDirectoriesAreMade() async throws {
+    let directory = try TemporaryDirectory()
+    let claimed = try DataDirectory(claiming: directory.path + "/a/b/c", holder: "me")
+    #expect(FileSize.bytes(claimed.path + "/lock") > 0)
+  }
+
+  @Test(arguments: ["/proc/martlet-data", "/dev/null/data", ""])
+  func directoriesThatCantBeMadeAreExplained(path: String) throws {
+    let error = try #require(refusal { _ = try DataDirectory(claiming: path, holder: "me") })
+    guard case .dataDirectoryUnusable(_, let message) = error else {
+      Issue.record("\(error)")
+      return
+    }
+    #expect(message.contains("--data"))
+  }
+
+  @Test(.enabled(if: geteuid() != 0, "root may write everywhere"))
+  func aDirectoryWithoutPermissionIsExplained() throws {
+    let directory = try TemporaryDirectory()
+    chmod(directory.path, 0o500)
+    defer { chmod(directory.path, 0o700) }
+    let error = try #require(
+      refusal { _ = try DataDirectory(claiming: directory.path, holder: "") })
+    #expect("\(error)".contains("user id \(geteuid())"))
+  }
+
+  @Test func aFileInThePlaceOfTheDirectoryIsRefused() throws {
+    let directory = try TemporaryDirectory()
+    try directory.write([1], to: "data")
+    let path = directory.path + "/data"
+    #expect(
+      refusal { _ = try DataDirectory(claiming: path, holder: "") }?.code
+        == "data_directory_unusable")
+  }
+}
+
+@Suite struct OpeningTests {
+  private func execute(_ sql: String, _ directory: TemporaryDirectory) {
+    var handle: OpaquePointer?
+    #expect(sqlite3_open(directory.database, &handle) == SQLITE_OK)
+    #expect(sqlite3_exec(handle, sql, nil, nil, nil) == SQLITE_OK)
+    sqlite3_close(handle)
+  }
+
+  @Test func aDatabaseOfAnotherProgramIsLeftAlone() async throws {
+    let directory = try TemporaryDirectory()
+    execute("CREATE TABLE songs (title); INSERT INTO songs VALUES ('x')", directory)
+    let before = try directory.read("martlet.sqlite")
+    #expect(
+      await asyncRefusal { _ = try await openStore(in: directory) }
+        == .databaseForeign(path: directory.database))
+    #expect(try directory.read("martlet.sqlite") == before)
+  }
+
+  @Test func aNewerDatabaseIsRefused() async throws {
+    let directory = try TemporaryDirectory()
+    try await openStore(in: directory).close()
+    execute("PRAGMA user_version = 99", directory)
+    #expect(
+      await asyncRefusal { _ = try await openStore(in: directory) }
+        == .databaseTooNew(path: directory.database, version: 99, supported: Schema.version))
+  }
+
+  @Test func anEmptyFileIsUsed() async throws {
+    let directory = try TemporaryDirectory()
+    try directory.write([], to: "martlet.sqlite")
+    #expect(try await openStore(in: directory).statistics.collections == 1)
+  }
+
+  @Test func otherBytesAreDamage() async throws {
+    let directory = try TemporaryDirectory()
+    try directory.write(Array(repeating: 0x41, count: 5000), to: "martlet.sqlite")
+    #expect(
+      await asyncRefusal { _ = try await openStore(in: directory) }?.code == "database_corrupt")
+  }
+
+  @Test func aTruncatedFileIsDamage() async throws {
+    let directory = try await filled()
+    let bytes = try directory.read("martlet.sqlite")
+    try directory.write(Array(bytes.prefix(bytes.count / 2)), to: "martlet.sqlite")
+    #expect(
+      await asyncRefusal { _ = try await openStore(in: directory) }?.code == "database_corrupt")
+  }
+
+  @Test func aVectorOfTheWrongLengthIsDamage() async throws {
+    let directory = try await filled()
+    execute("UPDATE chunks SET vector = x'00000000' WHERE id = 1", directory)
+    #expect(
+      await asyncRefusal { _ = try await openStore(in: directory) }?.code == "database_corrupt")
+  }
+
+  @Test func anIndexOfAnotherAnalyzerIsRebuilt() async throws {
+    let directory = try await filled()
+    execute(
+      "UPDATE collections SET analyzer = 0; DELETE FROM fulltext_1_data WHERE id > 10", directory)
+    let store = try await openStore(in: directory)
+    var request = RetrievalRequest(.query("number 7"))
+    request.mode = .sparse
+    #expect(try await store.retrieve(request).results[0].first?.documentID == "7")
+  }
+
+  private func filled() async throws -> TemporaryDirectory {
+    let directory = try TemporaryDirectory()
+    let store = try await openStore(in: directory)
+    let documents = (0..<30).map { number in
+      DocumentInput(id: "\(number)", text: "document number \(number) 模型", metadata: ["n": 1])
+    }
+    _ = try await store.putDocuments(documents, in: "default")
+    try await store.close()
+    return directory
+  }
+
+  /// Damaged files are refused or read, but never crash, whatever is then done with them.
+  @Test func damagedFilesNeverCrash() async throws {
+    let bytes = try await filled().read("martlet.sqlite")
+    var random = SeededRandom(seed: 42)
+    var opened = 0
+    for round in 0..<80 {
+      var damaged = bytes
+      for _ in 0..<Int.random(in: 1...(round % 4 == 0 ? 200 : 12), using: &random) {
+        let position = Int.random(in: (round % 8 == 0 ? 0 : 100)..<bytes.count, using: &random)
+        damaged[position] = UInt8.random(in: 0...255, using: &random)
+      }
+      if round % 10 == 9 { damaged.removeLast(Int.random(in: 1..<bytes.count, using: &random)) }
+      let directory = try TemporaryDirectory()
+      try directory.write(damaged, to: "martlet.sqlite")
+      if let store = try? await openStore(in: directory) {
+        opened += 1
+        await exercise(store)
+      }
+    }
+    #expect(opened > 5, "some damage must get past opening")
+  }
+
+  private func exercise(_ store: DocumentStore) async {
+    _ = try? await store.collections()
+    _ = try? await store.documents(in: "default")
+    for id in ["0", "7", "29"] {
+      _ = try? await store.document(id, in: "default")
+      _ = try? await store.patchDocument(id, metadata: ["x": 1], in: "default")
+    }
+    for mode in RetrievalMode.allCases {
+      var request = RetrievalRequest(.query("document number 3 模型"))
+      request.mode = mode
+      _ = try? await store.retrieve(request)
+    }
+    let new = [DocumentInput(id: "7", text: "changed text"), DocumentInput(id: "new", text: "new")]
+    _ = try? await store.putDocuments(new, in: "default")
+    try? await store.deleteDocument("3", in: "default")
+    _ = try? await store.deleteDocuments(
+      matching: .comparison(.eq, key: "n", value: 1), in: "default")
+    try? await store.deleteCollection("default")
+  }
+}

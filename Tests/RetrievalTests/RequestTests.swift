@@ -1,0 +1,127 @@
+// Requests and settings as they arrive in JSON, and what is refused by which name.
+
+import JSON
+import Testing
+
+@testable import Retrieval
+
+@Suite struct RequestTests {
+  @Test func everythingIsRead() throws {
+    let request = try RetrievalRequest(
+      json: json(
+        """
+        {"query": "why", "collection": "c", "top_k": 7, "mode": "dense", "fusion": "minmax",
+         "filter": {"type": "exists", "key": "a"}, "min_score": 0.5,
+         "mmr": {"lambda": 0.25, "fetch_k": 9}, "explain": true, "rerank": false, "other": 1}
+        """))
+    var expected = RetrievalRequest(.query("why"))
+    expected.collection = "c"
+    expected.topK = 7
+    expected.mode = .dense
+    expected.fusion = .minmax
+    expected.filter = .comparison(.exists, key: "a", value: true)
+    expected.minimumScore = 0.5
+    expected.mmr = MaximalMarginalRelevance(lambda: 0.25, fetchCount: 9)
+    expected.explain = true
+    #expect(request == expected)
+  }
+
+  @Test func defaults() throws {
+    let request = try RetrievalRequest(json: json(#"{"query": "why"}"#))
+    #expect(request == RetrievalRequest(.query("why")))
+    #expect(request.topK == 4 && request.collection == "default")
+    #expect(request.effectiveMode == .hybrid && request.fusion == .rrf)
+    let vector = try RetrievalRequest(json: json(#"{"vector": [1, 0.5]}"#))
+    #expect(vector.subject == .vector([1, 0.5]) && vector.effectiveMode == .dense)
+    let mmr = try RetrievalRequest(json: json(#"{"queries": ["a"], "mmr": {}}"#)).mmr
+    #expect(mmr == MaximalMarginalRelevance(lambda: 0.5, fetchCount: 50))
+  }
+
+  @Test func aChatRequestBringsItsOwnQuery() throws {
+    let request = try RetrievalRequest(
+      json: json(#"{"top_k": 2}"#), subject: .query("from the chat"), field: "retrieval")
+    #expect(request.subject == .query("from the chat") && request.topK == 2)
+    let wrong = try json(#"{"top_k": "2"}"#)
+    let error = refusal {
+      _ = try RetrievalRequest(json: wrong, subject: .query("x"), field: "retrieval")
+    }
+    #expect(error?.field == "retrieval.top_k")
+  }
+
+  @Test(arguments: [
+    ("[]", "body"), ("{}", "query"), (#"{"query":1}"#, "query"), (#"{"query":" \n"}"#, "query"),
+    (#"{"query":"a","queries":["b"]}"#, "queries"), (#"{"queries":[]}"#, "queries"),
+    (#"{"queries":["a",1]}"#, "queries[1]"), (#"{"queries":["a",""]}"#, "queries[1]"),
+    (#"{"queries":"a"}"#, "queries"), (#"{"vector":[1,"a"]}"#, "vector[1]"),
+    (#"{"vector":[1e300]}"#, "vector"), (#"{"vector":[1],"mode":"hybrid"}"#, "mode"),
+    (#"{"query":"a","top_k":0}"#, "top_k"), (#"{"query":"a","top_k":1.5}"#, "top_k"),
+    (#"{"query":"a","top_k":99999999999999999999}"#, "top_k"),
+    (#"{"query":"a","mode":"best"}"#, "mode"), (#"{"query":"a","fusion":"sum"}"#, "fusion"),
+    (#"{"query":"a","mmr":{"lambda":2}}"#, "mmr.lambda"), (#"{"query":"a","mmr":3}"#, "mmr"),
+    (#"{"query":"a","min_score":"x"}"#, "min_score"), (#"{"query":"a","explain":1}"#, "explain"),
+    (#"{"query":"a","filter":{"type":"and","filters":[{"type":"?"}]}}"#, "filter.filters[0].type"),
+    (#"{"query":"a","collection":3}"#, "collection"),
+  ]) func refusals(text: String, field: String) throws {
+    let value = try json(text)
+    let error = try #require(refusal { _ = try RetrievalRequest(json: value) })
+    #expect(error.field == field, "\(error)")
+    #expect(error.code == "invalid_request")
+  }
+
+  @Test func tooManyQueriesAreRefused() throws {
+    let value: JSONValue = ["queries": .array(Array(repeating: "a", count: 65))]
+    #expect(refusal { _ = try RetrievalRequest(json: value) }?.field == "queries")
+  }
+
+  @Test func rerankingIsRefused() throws {
+    for value in [#"{"query":"a","rerank":true}"#, #"{"query":"a","rerank":{"model":"m"}}"#] {
+      let value = try json(value)
+      #expect(refusal { _ = try RetrievalRequest(json: value) }?.code == "unsupported")
+    }
+  }
+}
+
+@Suite struct SettingsTests {
+  @Test func settingsAreRead() throws {
+    let update = try CollectionSettingsUpdate(
+      json: json(
+        """
+        {"chunking": {"strategy": "characters", "size": 50, "overlap": 5, "separator": "\\n"},
+         "embedding_model": "m", "language": "zh-Hans", "metric": "dot"}
+        """))
+    let settings = try CollectionSettings().applying(update)
+    #expect(settings.chunking.strategy == .characters && settings.chunking.size == 50)
+    #expect(settings.chunking.overlap == 5 && settings.chunking.separator == "\n")
+    #expect(settings.language == "zh-Hans" && settings.metric == .dot)
+    #expect(update.embeddingModel == "m")
+  }
+
+  @Test func defaults() throws {
+    let settings = try CollectionSettings().applying(CollectionSettingsUpdate(json: json("{}")))
+    #expect(settings.chunking.strategy == .sentences)
+    #expect(settings.chunking.size == 800 && settings.chunking.overlap == 100)
+    #expect(settings.metric == .cosine)
+    let small = try CollectionSettings().applying(
+      CollectionSettingsUpdate(json: json(#"{"chunking":{"size":60}}"#)))
+    #expect(small.chunking.overlap == 30, "a default overlap gives way to a small size")
+  }
+
+  @Test(arguments: [
+    (#"{"metric":"l2"}"#, "metric"), (#"{"language":"english!"}"#, "language"),
+    (#"{"chunking":[]}"#, "chunking"), (#"{"chunking":{"size":0}}"#, "chunking.size"),
+    (#"{"chunking":{"size":10,"overlap":10}}"#, "chunking.overlap"),
+    (#"{"chunking":{"separator":"x"}}"#, "chunking.separator"),
+    (#"{"chunking":{"strategy":"markdown"}}"#, "chunking.strategy"),
+    (#"{"chunking":{"strategy":"tokens"}}"#, "chunking.strategy"),
+    (#"{"chunking":{"strategy":"semantic"}}"#, "chunking.strategy"),
+    (#"{"chunking":{"strategy":"?"}}"#, "chunking.strategy"),
+  ]) func refusals(text: String, field: String) throws {
+    let value = try json(text)
+    let error = try #require(
+      refusal { _ = try CollectionSettings().applying(CollectionSettingsUpdate(json: value)) })
+    #expect(error.field == field)
+    if field == "chunking.strategy" {
+      #expect("\(error)".contains("characters, recursive, sentences, none"))
+    }
+  }
+}
