@@ -1,7 +1,6 @@
 // The sampler's distributions against those of transformers' processors and warpers, which
 // scripts/fixtures/sampling.py wrote down.
 
-import FoundationEssentials
 import JSON
 import Testing
 
@@ -51,12 +50,11 @@ import Testing
   }
 
   static let cases: [Case] = {
-    let path = URL(filePath: #filePath).deletingLastPathComponent()
-      .appending(path: "../Fixtures/sampling/distributions.json")
     do {
-      return try JSONReader().decode([Case].self, from: Array(Data(contentsOf: path)))
+      return try JSONReader().decode(
+        [Case].self, from: Fixtures.bytes("sampling/distributions.json"))
     } catch {
-      Issue.record("\(path): \(error)")
+      Issue.record(error)
       return []
     }
   }()

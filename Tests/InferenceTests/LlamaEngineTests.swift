@@ -1,0 +1,75 @@
+// The engine over real, if tiny, Llama models: transformers' own continuations, and the same bits
+// whatever else is in the batch, however prompts are cut and whoever is preempted.
+
+import Inference
+import JSON
+import Testing
+import Transformer
+
+@Suite(.timeLimit(.minutes(10))) struct LlamaEngineTests {
+  private func load(
+    _ name: String, _ scheme: QuantizationScheme = .none
+  ) throws -> CausalLM {
+    try CausalLM.load(
+      directory: Fixtures.directory("models/\(name)"), scheme: scheme, pool: Fixtures.pool)
+  }
+
+  @Test(arguments: [
+    "llama-mha-untied", "llama-mha-tied", "llama-gqa-tied-sharded", "llama-rope-llama3",
+    "llama-rope-linear", "llama-bias", "llama-head-dimension",
+  ])
+  func greedyContinuationsAreThoseOfTransformers(_ name: String) async throws {
+    let golden = try Fixtures.json("models/\(name)/golden.json")
+    let prompt = try #require(golden["tokens"]).integers
+    let continuation = try #require(golden["continuation"]).integers
+    #expect(prompt.count == 140 && continuation.count == 24)
+    // 33 tokens per step: chunks that end within and at the borders of blocks.
+    let engine = try InferenceEngine(
+      model: load(name), configuration: EngineConfiguration(tokensPerStep: 33))
+    let result = try await engine.run(
+      GenerationRequest(
+        prompt: prompt, sampling: SamplingParameters(temperature: 0), maximumTokens: 24,
+        ignoreEndOfSequence: true))
+    #expect(result.ids == continuation)
+    await engine.shutdown()
+  }
+
+  @Test func theModelsEndTokensAreKnown() throws {
+    #expect(try load("llama-gqa-tied-sharded").endOfSequenceTokens == [2, 5])
+  }
+
+  private func request(_ index: Int) -> GenerationRequest {
+    GenerationRequest(
+      prompt: (0..<[3, 70, 33, 110, 64][index % 5]).map { Int32(($0 * 37 + index * 11) % 250) },
+      sampling: SamplingParameters(
+        temperature: index.isMultiple(of: 2) ? 0.8 : 0, topP: 0.9, seed: UInt64(index)),
+      maximumTokens: 40, ignoreEndOfSequence: true, logprobs: 5,
+      echoPromptLogprobs: index == 1)
+  }
+
+  @Test(arguments: QuantizationScheme.allCases)
+  func batchedChunkedAndPreemptedEqualsAlone(_ scheme: QuantizationScheme) async throws {
+    let model = try load("llama-gqa-tied-sharded", scheme)
+    let alone = try InferenceEngine(
+      model: model, configuration: EngineConfiguration(contextLength: 160, tokensPerStep: 256))
+    var expected: [Generation] = []
+    for index in 0..<5 { expected.append(try await alone.run(request(index))) }
+    await alone.shutdown()
+
+    let crowded = try InferenceEngine(
+      model: model,
+      configuration: EngineConfiguration(
+        maximumSequences: 5, contextLength: 160, kvMemoryByteCount: 8 * model.kvBytesPerBlock,
+        tokensPerStep: 23))
+    let streams = try (0..<5).map { try crowded.submit(request($0)) }
+    for (stream, expected) in zip(streams, expected) {
+      let result = try await Generation(stream)
+      #expect(result.tokens == expected.tokens)
+      #expect(result.promptLogprobs == expected.promptLogprobs)
+      #expect(result.tokens.count == 40)
+    }
+    await crowded.shutdown()
+    #expect(crowded.statistics.preemptions > 0)
+    #expect(crowded.statistics.usedBlocks == 0)
+  }
+}
