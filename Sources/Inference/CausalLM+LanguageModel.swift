@@ -1,4 +1,5 @@
-// The transformer as the engine's language model.
+// The transformer as the engine's language model: names only, since both sides agree on the rest.
+// Its forward pass is batch-invariant and may be repeated, as the engine relies on.
 
 package import Transformer
 

@@ -1,4 +1,5 @@
-// What the embedder needs of a model; tests stand in for it.
+// What the embedder needs of a model, so that tests can stand in for it. Knows ids only: text,
+// special tokens and the cutting of long texts are the embedder's business.
 
 package import Transformer
 

@@ -2,7 +2,6 @@
 // and the wish to stop; the thread takes everything at once between two steps and sleeps here when
 // it has nothing to do.
 
-import Glibc
 import Synchronization
 
 /// Messages to the engine's thread, and the count of requests under way.
@@ -124,40 +123,5 @@ final class EngineMailbox: Sendable {
       return state.exitWaiters
     }
     for waiter in waiters { waiter.resume() }
-  }
-}
-
-/// Wakes one sleeping thread; rings that nobody waited for are remembered as one.
-private final class Bell: @unchecked Sendable {
-  // SAFETY: both pointers are set once, to objects made for use from several threads, and
-  // `hasRung` is only touched with the mutex held.
-  private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-  private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-  private var hasRung = false
-
-  init() {
-    pthread_mutex_init(mutex, nil)
-    pthread_cond_init(condition, nil)
-  }
-
-  deinit {
-    pthread_cond_destroy(condition)
-    pthread_mutex_destroy(mutex)
-    condition.deallocate()
-    mutex.deallocate()
-  }
-
-  func ring() {
-    pthread_mutex_lock(mutex)
-    hasRung = true
-    pthread_cond_signal(condition)
-    pthread_mutex_unlock(mutex)
-  }
-
-  func wait() {
-    pthread_mutex_lock(mutex)
-    while !hasRung { pthread_cond_wait(condition, mutex) }
-    hasRung = false
-    pthread_mutex_unlock(mutex)
   }
 }

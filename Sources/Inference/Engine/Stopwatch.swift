@@ -1,4 +1,5 @@
-// The moments of one request that its usage reports.
+// The moments of one request that its usage reports, taken at the engine's steps: how fast a client
+// reads does not count. Relies on being told of moments in order.
 
 /// Measures queueing, prefill and decoding.
 struct Stopwatch {

@@ -1,4 +1,5 @@
-// What text assembly needs of a detokenizer: pieces whose concatenation is the decoded whole.
+// What text assembly needs of a detokenizer: pieces whose concatenation is the decoded whole, and
+// never part of a character. Tests stand in for it.
 
 package import Tokenizers
 
