@@ -1,7 +1,7 @@
 // Attention over KV blocks for AVX-512. Rows (a token's query head) that share a key/value head go
-// through each block together, up to eight at a time, so that its keys and values are read once; each
-// row's own arithmetic is the same whichever rows are beside it. Against the oracle the products are
-// fused, so results agree to rounding.
+// through each block together, up to eight at a time, so that its keys and values are read once;
+// each row's own arithmetic is the same whichever rows are beside it. Against the oracle the
+// products are fused, so results agree to rounding.
 #if defined(__x86_64__)
 #include "avx512_math.h"
 #include "avx512.h"
@@ -69,7 +69,8 @@ AVX512_INLINE void soften(row_group *g, size_t r, size_t first) {
   g->running_max[r] = top;
 }
 
-// output = output * decay + weights x values, for 64 dimensions (or the last `count`) of a few rows.
+// output = output * decay + weights x values, for 64 dimensions from `at` (or as many as are left)
+// of a few rows, over the positions [from, to) of the block.
 AVX512_INLINE void accumulate(bool half_precision, size_t rows, row_group *g, size_t first_row,
                               const void *values, size_t d, size_t at, size_t from, size_t to) {
   __m512 sums[VALUE_ROWS][4];

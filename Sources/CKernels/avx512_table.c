@@ -1,5 +1,5 @@
-// The kernel table for CPUs with AVX-512 F, BW, DQ, VL and VNNI (Intel since Cascade Lake, AMD since
-// Zen 4). Relies on the operating system saving the wide registers, which the check includes.
+// The kernel table for CPUs with AVX-512 F, BW, DQ, VL and VNNI (Intel since Cascade Lake, AMD
+// since Zen 4). Relies on the operating system saving the wide registers, which the check includes.
 #if defined(__x86_64__)
 #include "avx512.h"
 #include "tables.h"

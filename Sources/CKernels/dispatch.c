@@ -1,5 +1,5 @@
-// Chooses the kernel table for this CPU, once. Relies on the compiler's CPU detection. An unknown or
-// impossible name in MARTLET_ISA is ignored: the server must start on any machine.
+// Chooses the kernel table for this CPU, once. Relies on the compiler's CPU detection. An unknown
+// or impossible name in MARTLET_ISA is ignored: the server must start on any machine.
 #include "tables.h"
 
 #include <stdatomic.h>

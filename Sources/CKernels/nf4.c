@@ -1,6 +1,6 @@
-// nf4 as bitsandbytes quantises on the CPU, equal to it bit for bit: codes by midpoints with ties to
-// the lower code, absmax of blocks of 64, and double quantisation of the absmax values. The product
-// is elsewhere. NaN and infinity give some code, never a fault.
+// nf4 as bitsandbytes quantises on the CPU, equal to it bit for bit: codes by midpoints with ties
+// to the lower code, absmax of blocks of 64, and double quantisation of the absmax values. The
+// product is elsewhere. NaN and infinity give some code, never a fault.
 #include "layout.h"
 #include "scalar_math.h"
 
@@ -24,7 +24,9 @@ static float clamp_to_one(float x) { return x < -1.0f ? -1.0f : x > 1.0f ? 1.0f 
 
 void martlet_nf4_quantize(const float *x, size_t n, uint8_t *codes, float *absmax) {
   float midpoints[15];
-  for (int i = 0; i < 15; i++) midpoints[i] = (martlet_nf4_values[i] + martlet_nf4_values[i + 1]) / 2;
+  for (int i = 0; i < 15; i++) {
+    midpoints[i] = (martlet_nf4_values[i] + martlet_nf4_values[i + 1]) / 2;
+  }
   for (size_t first = 0, b = 0; first < n; first += MARTLET_NF4_BLOCK, b++) {
     size_t count = smaller(MARTLET_NF4_BLOCK, n - first);
     float peak = peak_of(x + first, count), least = peak < 1e-38f ? 1e-38f : peak;

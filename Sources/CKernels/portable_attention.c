@@ -1,6 +1,6 @@
 // Attention over KV blocks in plain C: the oracle. One row (token, query head) at a time, blocks of
-// 32 positions in order, the softmax kept up to date block by block (the running maximum, the sum of
-// weights and the output are rescaled whenever the maximum grows).
+// 32 positions in order, the softmax kept up to date block by block (the running maximum, the sum
+// of weights and the output are rescaled whenever the maximum grows).
 #include "scalar_math.h"
 #include "tables.h"
 

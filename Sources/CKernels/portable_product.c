@@ -1,6 +1,6 @@
 // Matrix products in plain C: the oracle. Quantised formats fold the integers of each group of 32
-// into a float by fused multiply-add, in the order every SIMD version keeps, so they are equal to it
-// bit for bit; float formats add column by column without fusing, where SIMD versions fuse.
+// into a float by fused multiply-add, in the order every SIMD version keeps, so they are equal to
+// it bit for bit; float formats add column by column without fusing, where SIMD versions fuse.
 #include <string.h>
 
 #include "layout.h"

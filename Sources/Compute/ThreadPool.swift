@@ -126,10 +126,13 @@ private final class Region: @unchecked Sendable {
     while true {
       seen = epoch.spinThenWait(while: seen, sleepers: epochSleepers)
       if isClosed.load(ordering: .sequentiallyConsistent) { return }
-      body?(worker, workers)
+      call(as: worker)
       if pending.decrement() == 0, pendingSleepers.load() != 0 { pending.wake(1) }
     }
   }
+
+  /// Its own frame, so that the worker holds nothing of the body once it has counted itself done.
+  @inline(never) private func call(as worker: Int) { body?(worker, workers) }
 
   func close() {
     isClosed.store(true, ordering: .sequentiallyConsistent)

@@ -1,3 +1,5 @@
+// What the machine allows: read from this one, and from the files of imaginary ones.
+
 import Testing
 
 @testable import Compute

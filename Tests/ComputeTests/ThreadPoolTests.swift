@@ -1,3 +1,5 @@
+// The thread pool's fork and join, the compute thread's order, aligned memory.
+
 import Compute
 import Synchronization
 import Testing
@@ -29,14 +31,15 @@ import Testing
   @Test func writesAreVisibleAfterTheJoin() throws {
     let pool = ThreadPool(threads: 2, niceness: 0)
     let buffer = try AlignedBuffer(byteCount: 64 * 8)
-    let values = buffer.elements(of: Int.self)
     for round in 1...5000 {
       pool.run { worker, _ in
         buffer.elements(of: Int.self)[worker * 8] += round
       }
     }
-    #expect(values[0] == 5000 * 5001 / 2)
-    #expect(values[8] == 5000 * 5001 / 2)
+    withExtendedLifetime(buffer) {
+      #expect(buffer.elements(of: Int.self)[0] == 5000 * 5001 / 2)
+      #expect(buffer.elements(of: Int.self)[8] == 5000 * 5001 / 2)
+    }
   }
 
   private final class Counters: Sendable {
@@ -102,9 +105,11 @@ import Testing
     let buffer = try AlignedBuffer(byteCount: byteCount)
     #expect(UInt(bitPattern: buffer.pointer) % 64 == 0)
     if byteCount >= 2 << 20 { #expect(UInt(bitPattern: buffer.pointer) % (2 << 20) == 0) }
-    let bytes = buffer.elements(of: UInt8.self)
-    #expect((0..<byteCount).allSatisfy { bytes[$0] == 0 })
-    if byteCount > 0 { bytes[byteCount - 1] = 1 }
+    withExtendedLifetime(buffer) {
+      let bytes = buffer.elements(of: UInt8.self)
+      #expect((0..<byteCount).allSatisfy { bytes[$0] == 0 })
+      if byteCount > 0 { bytes[byteCount - 1] = 1 }
+    }
   }
 
   @Test func impossibleSizesThrow() {

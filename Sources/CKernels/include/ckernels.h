@@ -120,8 +120,8 @@ typedef struct __attribute__((swift_attr("@Sendable"))) {
   void (*attention)(const martlet_attention *attention);
 
   // Reductions. dot's order of additions is fixed (64 lanes, then a tree) and the same in every
-  // table, bit for bit; dot_rows is dot of one query with `count` rows. argmax: the first of equals,
-  // NaN never wins.
+  // table, bit for bit; dot_rows is dot of one query with `count` rows. argmax: the first of
+  // equals, NaN never wins.
   float (*dot)(const float *x, const float *y, size_t n);
   void (*dot_rows)(const float *query, const float *rows, size_t n, size_t count, float *scores);
   size_t (*argmax)(const float *x, size_t n);
@@ -155,7 +155,7 @@ void martlet_set_tile_scales(martlet_format format, const uint16_t *scales, size
 void martlet_dequantize_row(martlet_format format, const void *tile, size_t row_in_tile,
                             size_t columns, float *y);
 
-// nf4, as bitsandbytes defines it ------------------------------------------------------------------
+// nf4, as bitsandbytes defines it ----------------------------------------------------------------
 
 /// The 16 values and the 256 values of the 8-bit dynamic map, ascending.
 extern const float martlet_nf4_values[16];
@@ -170,18 +170,18 @@ void martlet_nf4_dequantize(const uint8_t *codes, const float *absmax, size_t n,
 /// thread), codes into the dynamic map, absmax of each nested block of 256.
 void martlet_nf4_compress(const float *absmax, size_t n, uint8_t *codes, float *nested_absmax,
                           float *offset);
-/// absmax[i] = map[codes[i]] * nested_absmax[(first + i) / 256] + offset, for n values from `first`;
-/// codes point at the first of them.
+/// absmax[i] = map[codes[i]] * nested_absmax[(first + i) / 256] + offset, for n values from `first`
+/// on; codes point at the first of them.
 void martlet_nf4_expand(const uint8_t *codes, const float *map, const float *nested_absmax,
                         float offset, size_t first, size_t n, float *absmax);
 
-// KV blocks ----------------------------------------------------------------------------------------
+// KV blocks --------------------------------------------------------------------------------------
 
 /// Stores one position's key and value [d] into slot 0...31 of a block.
 void martlet_kv_store(bool half_precision, const float *key, const float *value, size_t d,
                       size_t slot, void *key_block, void *value_block);
 
-// Scalar conversions ---------------------------------------------------------------------------------
+// Scalar conversions -----------------------------------------------------------------------------
 
 uint16_t martlet_half_from_float(float x);
 float martlet_float_from_half(uint16_t x);

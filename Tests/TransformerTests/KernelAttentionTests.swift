@@ -1,0 +1,140 @@
+// Attention kernels against the definition in double precision, and a token against itself with and
+// without neighbours, over shuffled KV blocks that end at a guard page.
+
+import CKernels
+import Glibc
+import Testing
+
+/// One layer's keys and values of one head, in shuffled blocks, and queries for it.
+private struct AttentionCase: CustomStringConvertible {
+  var d: Int
+  var heads: Int
+  var tokens: Int
+  var firstLength: Int
+  var window = 0
+  var causal = true
+  var half = false
+
+  var length: Int { firstLength + (causal ? tokens - 1 : 0) }
+  var description: String {
+    "d \(d), \(heads) heads, \(tokens) tokens, length \(firstLength), window \(window), "
+      + "\(causal ? "causal" : "full"), \(half ? "half" : "float")"
+  }
+
+  static let all = [
+    AttentionCase(d: 4, heads: 1, tokens: 1, firstLength: 1),
+    AttentionCase(d: 8, heads: 3, tokens: 5, firstLength: 30),
+    AttentionCase(d: 64, heads: 4, tokens: 1, firstLength: 97),
+    AttentionCase(d: 64, heads: 4, tokens: 9, firstLength: 60, half: true),
+    AttentionCase(d: 80, heads: 2, tokens: 7, firstLength: 33, half: true),
+    AttentionCase(d: 128, heads: 8, tokens: 3, firstLength: 64),
+    AttentionCase(d: 20, heads: 5, tokens: 40, firstLength: 1),
+    AttentionCase(d: 32, heads: 2, tokens: 11, firstLength: 90, window: 37),
+    AttentionCase(d: 16, heads: 1, tokens: 50, firstLength: 3, window: 4, half: true),
+    AttentionCase(d: 32, heads: 1, tokens: 45, firstLength: 45, causal: false),
+  ]
+}
+
+private struct Prepared {
+  let c: AttentionCase
+  let keys: [[Float]]  // by position
+  let values: [[Float]]
+  let query: [Float]  // [tokens][heads][d]
+  let table: [Int32]
+  let blockBytes: Int
+  let keyBlocks: Guarded<UInt8>
+  let valueBlocks: Guarded<UInt8>
+
+  init(_ c: AttentionCase) {
+    self.c = c
+    var source = SeededValues(seed: UInt64(c.d * 1000 + c.firstLength))
+    let kvBlock = Int(MARTLET_KV_BLOCK)
+    let count = (c.length + kvBlock - 1) / kvBlock
+    let blocks = (0..<count).map { Int32((count - $0) * 2) }  // backwards, with gaps
+    func rounded(_ x: Float) -> Float { c.half ? Float(Float16(x)) : x }
+    let rows = (0..<2 * c.length).map { _ in source.normals(c.d).map(rounded) }
+    keys = Array(rows[..<c.length])
+    values = Array(rows[c.length...])
+    query = source.normals(c.tokens * c.heads * c.d, scale: 2)
+    table = blocks
+    blockBytes = kvBlock * c.d * (c.half ? 2 : 4)
+    keyBlocks = Guarded(count: (2 * count + 1) * blockBytes, alignment: 64)
+    valueBlocks = Guarded(count: (2 * count + 1) * blockBytes, alignment: 64)
+    for p in 0..<c.length {
+      let at = Int(blocks[p / kvBlock]) * blockBytes
+      martlet_kv_store(
+        c.half, keys[p], values[p], c.d, p % kvBlock, keyBlocks.pointer + at,
+        valueBlocks.pointer + at)
+    }
+  }
+
+  /// Attention of `tokens`, whose output is [tokens][heads][d].
+  func run(_ kernels: martlet_kernels, tokens: Range<Int>) -> [Float] {
+    let width = c.heads * c.d
+    let query = Guarded(Array(query[tokens.lowerBound * width..<tokens.upperBound * width]))
+    let output = Guarded<Float>(count: tokens.count * width)
+    table.withUnsafeBufferPointer { table in
+      guard let table = table.baseAddress else { return }
+      var attention = martlet_attention(
+        half_precision: c.half, causal: c.causal, head_dimension: c.d, token_count: tokens.count,
+        head_count: c.heads, first_length: c.firstLength + (c.causal ? tokens.lowerBound : 0),
+        window: c.window, scale: 1 / Float(c.d).squareRoot(), query: query.pointer,
+        query_stride: width, output: output.pointer, output_stride: width,
+        keys: keyBlocks.pointer, values: valueBlocks.pointer, block_stride: blockBytes,
+        block_table: table)
+      kernels.attention(&attention)
+    }
+    return output.values
+  }
+
+  private static func dot(_ x: ArraySlice<Float>, _ y: [Float]) -> Double {
+    var sum = 0.0
+    for (a, b) in zip(x, y) { sum += Double(a) * Double(b) }
+    return sum
+  }
+
+  /// The definition, in double precision.
+  var exact: [Double] {
+    var result: [Double] = []
+    for t in 0..<c.tokens {
+      let end = c.firstLength + (c.causal ? t : 0)
+      let begin = c.window > 0 ? max(0, end - c.window) : 0
+      for head in 0..<c.heads {
+        let q = query[((t * c.heads) + head) * c.d..<((t * c.heads) + head + 1) * c.d]
+        let scores = (begin..<end).map { Self.dot(q, keys[$0]) / Double(c.d).squareRoot() }
+        let top = scores.max() ?? 0
+        let weights = scores.map { exp($0 - top) }
+        let sum = weights.reduce(0, +)
+        for i in 0..<c.d {
+          var mixed = 0.0
+          for p in begin..<end { mixed += weights[p - begin] * Double(values[p][i]) }
+          result.append(mixed / sum)
+        }
+      }
+    }
+    return result
+  }
+}
+
+@Suite struct KernelAttentionTests {
+  @Test(arguments: Table.all, AttentionCase.all)
+  fileprivate func matchesTheDefinition(table: Table, c: AttentionCase) {
+    let prepared = Prepared(c)
+    let output = prepared.run(table.kernels, tokens: 0..<c.tokens)
+    #expect(relativeError(output, prepared.exact) < 2e-6)
+  }
+
+  /// A token's result is the same alone, in a chunk and in the whole.
+  @Test(arguments: Table.all, AttentionCase.all)
+  fileprivate func tokensDoNotDependOnTheirNeighbours(table: Table, c: AttentionCase) {
+    let prepared = Prepared(c)
+    let whole = prepared.run(table.kernels, tokens: 0..<c.tokens)
+    for step in [1, 2, 7] {
+      var pieces: [Float] = []
+      for start in stride(from: 0, to: c.tokens, by: step) {
+        pieces += prepared.run(table.kernels, tokens: start..<min(start + step, c.tokens))
+      }
+      #expect(patterns(pieces) == patterns(whole), "in pieces of \(step)")
+    }
+  }
+}

@@ -1,0 +1,252 @@
+// Matrix products of every format: against double precision, against the oracle, alone and in
+// batches, at the limits of the integers, with values that break careless code.
+
+import CKernels
+import Testing
+
+/// A packed matrix with what it stands for, and products with it.
+private struct PackedMatrix {
+  let format: martlet_format
+  let rows: Int
+  let columns: Int
+  let tiles: Guarded<UInt8>
+  let exact: [Float]  // dequantised, row-major; for nf4 with the scales of the tiles
+
+  static let tileRows = Int(MARTLET_TILE_ROWS)
+  var tileCount: Int { (rows + Self.tileRows - 1) / Self.tileRows }
+
+  init(_ format: martlet_format, rows: Int, columns: Int, weights: [Float]) {
+    (self.format, self.rows, self.columns) = (format, rows, columns)
+    let bytes = martlet_tile_bytes(format, columns)
+    let count = (rows + Self.tileRows - 1) / Self.tileRows
+    tiles = Guarded(count: count * bytes, alignment: 64)
+    var exact: [Float] = []
+    for tile in 0..<count {
+      let range = tile * Self.tileRows..<min(rows, (tile + 1) * Self.tileRows)
+      let part = Array(weights[range.lowerBound * columns..<range.upperBound * columns])
+      exact += Self.pack(format, part, columns: columns, into: tiles.pointer + tile * bytes)
+    }
+    self.exact = exact
+  }
+
+  private static func pack(
+    _ format: martlet_format, _ rows: [Float], columns: Int, into tile: UnsafeMutablePointer<UInt8>
+  ) -> [Float] {
+    let count = rows.count / columns
+    let group = martlet_format_group(format)
+    var codes = [UInt8](repeating: 0, count: rows.count)
+    var scales = [UInt16](repeating: 0, count: rows.count / group)
+    guard let kernels = Table.portable?.kernels else { return [] }
+    switch format {
+    case MARTLET_INT8: kernels.quantize_int8(rows, rows.count, &codes, &scales)
+    case MARTLET_INT4: kernels.quantize_int4(rows, rows.count, &codes, &scales)
+    case MARTLET_NF4:
+      var absmax = [Float](repeating: 0, count: rows.count / group)
+      martlet_nf4_quantize(rows, rows.count, &codes, &absmax)
+      scales = absmax.map { Float16($0).bitPattern }
+      martlet_pack_tile(format, codes, scales, count, columns, tile)
+      var values = [Float](repeating: 0, count: rows.count)
+      martlet_nf4_dequantize(
+        codes, scales.map { Float(Float16(bitPattern: $0)) }, rows.count, &values)
+      return values
+    default:
+      martlet_pack_float_tile(format, rows, count, columns, tile)
+    }
+    if group > 1 { martlet_pack_tile(format, codes, scales, count, columns, tile) }
+    var values = [Float](repeating: 0, count: rows.count)
+    for row in 0..<count {
+      values.withUnsafeMutableBufferPointer { values in
+        guard let base = values.baseAddress else { return }
+        martlet_dequantize_row(format, tile, row, columns, base + row * columns)
+      }
+    }
+    return values
+  }
+
+  func prepared(_ kernels: martlet_kernels, _ x: Guarded<Float>, tokens: Int) -> Guarded<UInt8> {
+    let prepared = Guarded<UInt8>(
+      count: martlet_prepared_bytes(format, columns, tokens), alignment: 64)
+    let blocks = (tokens - 1) / martlet_token_block(format) + 1
+    kernels.prepare(format, x.pointer, columns, tokens, 0, blocks, prepared.pointer)
+    return prepared
+  }
+
+  func multiply(_ kernels: martlet_kernels, _ x: [Float]) -> [Float] {
+    let tokens = x.count / columns
+    let activations = prepared(kernels, Guarded(x), tokens: tokens)
+    let output = Guarded<Float>(count: tokens * rows)
+    var product = martlet_product(
+      format: format, weights: tiles.pointer, rows: rows, columns: columns,
+      prepared: activations.pointer, tokens: tokens, output: output.pointer, output_stride: rows)
+    kernels.multiply(&product, 0, tileCount)
+    return output.values
+  }
+
+  func exactProduct(_ x: [Float]) -> [Double] {
+    var result: [Double] = []
+    for t in 0..<x.count / columns {
+      for row in 0..<rows {
+        var sum = 0.0
+        for k in 0..<columns {
+          sum += Double(exact[row * columns + k]) * Double(x[t * columns + k])
+        }
+        result.append(sum)
+      }
+    }
+    return result
+  }
+}
+
+/// A format with the relative error that its product may have against its own dequantised weights.
+struct ProductFormat: Sendable, CustomStringConvertible {
+  let format: martlet_format
+  let description: String
+  let tolerance: Double
+  /// Integer products are equal in every table, bit for bit; float ones only within one.
+  let isInteger: Bool
+
+  static let all = [
+    ProductFormat(
+      format: MARTLET_FLOAT32, description: "float32", tolerance: 1e-6, isInteger: false),
+    ProductFormat(
+      format: MARTLET_FLOAT16, description: "float16", tolerance: 1e-6, isInteger: false),
+    ProductFormat(
+      format: MARTLET_BFLOAT16, description: "bfloat16", tolerance: 1e-6, isInteger: false),
+    ProductFormat(format: MARTLET_INT8, description: "int8", tolerance: 1.1e-2, isInteger: true),
+    ProductFormat(format: MARTLET_INT4, description: "int4", tolerance: 1.1e-2, isInteger: true),
+    ProductFormat(format: MARTLET_NF4, description: "nf4", tolerance: 2.2e-3, isInteger: true),
+  ]
+}
+
+@Suite struct KernelProductTests {
+  /// Rows, columns in units of the group, tokens: odd tails of tiles, groups and token blocks.
+  static let shapes = [(1, 1, 1), (16, 2, 1), (40, 3, 5), (17, 5, 17), (64, 4, 29), (33, 7, 13)]
+
+  private func columns(_ format: martlet_format, _ units: Int) -> Int {
+    units * max(martlet_format_group(format), 32) + (martlet_format_group(format) == 1 ? 3 : 0)
+  }
+
+  @Test(arguments: ProductFormat.all, shapes)
+  func productsAreRight(format: ProductFormat, shape: (Int, Int, Int)) throws {
+    let (rows, units, tokens) = shape
+    let columns = columns(format.format, units)
+    var source = SeededValues(seed: UInt64(rows * 100 + columns))
+    let matrix = PackedMatrix(
+      format.format, rows: rows, columns: columns, weights: source.normals(rows * columns))
+    let x = source.normals(tokens * columns)
+    let exact = matrix.exactProduct(x)
+    let results = Table.all.map { matrix.multiply($0.kernels, x) }
+    for (table, result) in zip(Table.all, results) {
+      #expect(relativeError(result, exact) < format.tolerance, "\(table)")
+    }
+    if format.isInteger, results.count > 1 {
+      #expect(patterns(results[0]) == patterns(results[1]))
+    }
+  }
+
+  @Test(arguments: ProductFormat.all, Table.all)
+  func columnsDoNotDependOnTheirNeighbours(format: ProductFormat, table: Table) {
+    let (rows, tokens) = (50, 45)
+    let columns = columns(format.format, 5)
+    var source = SeededValues(seed: 11)
+    let matrix = PackedMatrix(
+      format.format, rows: rows, columns: columns, weights: source.normals(rows * columns))
+    let x = source.normals(tokens * columns)
+    let whole = patterns(matrix.multiply(table.kernels, x))
+    for step in [1, 2, 3, 12, 16, 31] {
+      var pieces: [UInt32] = []
+      for start in stride(from: 0, to: tokens, by: step) {
+        let end = min(start + step, tokens)
+        pieces += patterns(
+          matrix.multiply(table.kernels, Array(x[start * columns..<end * columns])))
+      }
+      #expect(pieces == whole, "in pieces of \(step)")
+    }
+  }
+
+  /// Every code and every activation at its limit: no integer accumulator may overflow.
+  @Test(arguments: ProductFormat.all, Table.all)
+  func extremesDoNotOverflow(format: ProductFormat, table: Table) {
+    let columns = columns(format.format, 4)
+    for (weight, activation) in [(1, 1), (-1, 1), (1, -1), (-1, -1)] as [(Float, Float)] {
+      let matrix = PackedMatrix(
+        format.format, rows: 16, columns: columns,
+        weights: [Float](repeating: weight, count: 16 * columns))
+      let x = [Float](repeating: activation, count: columns)
+      let expected = Double(weight * activation) * Double(columns)
+      for value in matrix.multiply(table.kernels, x) {
+        #expect(abs(Double(value) - expected) < 2e-3 * Double(columns))
+      }
+    }
+  }
+
+  @Test(arguments: ProductFormat.all, Table.all)
+  func strangeValuesDoNotCrash(format: ProductFormat, table: Table) {
+    let columns = columns(format.format, 4)
+    var source = SeededValues(seed: 12)
+    let odd: [Float] = [
+      0, .infinity, -.infinity, .nan, .leastNonzeroMagnitude, .greatestFiniteMagnitude, 1e-38,
+    ]
+    for strange in odd {
+      var weights = source.normals(20 * columns)
+      weights[5] = strange
+      var x = source.normals(3 * columns)
+      x[columns + 1] = strange
+      let matrix = PackedMatrix(format.format, rows: 20, columns: columns, weights: weights)
+      let result = matrix.multiply(table.kernels, x)
+      // The first token has ordinary activations: rows with ordinary weights stay finite.
+      #expect((1..<20).allSatisfy { result[$0].isFinite }, "\(strange)")
+      let isExtreme = !strange.isFinite
+      if isExtreme { #expect((1..<20).allSatisfy { !result[20 + $0].isFinite }, "\(strange)") }
+    }
+    let zeros = PackedMatrix(
+      format.format, rows: 20, columns: columns,
+      weights: [Float](repeating: 0, count: 20 * columns))
+    #expect(zeros.multiply(table.kernels, source.normals(columns)).allSatisfy { $0 == 0 })
+  }
+
+  @Test(.enabled(if: Table.vector != nil), arguments: [32, 480, 512, 544, 1600])
+  func quantisersAgreeBitForBit(count: Int) throws {
+    var source = SeededValues(seed: 13)
+    var x = source.normals(count)
+    x[3] = .leastNonzeroMagnitude
+    if count > 500 {
+      x[70] = .nan
+      x[100] = .infinity
+      for i in 128..<160 { x[i] = 0 }
+      for i in 192..<224 { x[i] = 1e-38 }
+      for i in 256..<288 { x[i] = i % 2 == 0 ? 1 : -1 }
+    }
+    for quantize in [\martlet_kernels.quantize_int4, \martlet_kernels.quantize_int8] {
+      let results = try [Table.vector, Table.portable].map { table in
+        let codes = Guarded<UInt8>(count: count)
+        let scales = Guarded<UInt16>(count: count / 32)
+        let kernels = try #require(table).kernels
+        kernels[keyPath: quantize](Guarded(x).pointer, count, codes.pointer, scales.pointer)
+        return (codes.values, scales.values)
+      }
+      #expect(results[0].0 == results[1].0)
+      #expect(results[0].1 == results[1].1)
+    }
+  }
+
+  @Test(arguments: [MARTLET_INT8, MARTLET_INT4, MARTLET_NF4])
+  func packedCodesComeBack(format: martlet_format) {
+    var source = SeededValues(seed: 14)
+    let group = martlet_format_group(format)
+    let (rows, columns) = (11, 3 * group)
+    let codes = (0..<rows * columns).map { _ in
+      UInt8(truncatingIfNeeded: source.next()) & (format == MARTLET_INT8 ? 255 : 15)
+    }
+    let scales = (0..<rows * 3).map { _ in UInt16(truncatingIfNeeded: source.next()) }
+    let tile = Guarded<UInt8>(count: martlet_tile_bytes(format, columns), alignment: 64)
+    martlet_pack_tile(format, codes, scales, rows, columns, tile.pointer)
+    for row in 0..<rows {
+      let rowCodes = Guarded<UInt8>(count: columns)
+      let rowScales = Guarded<UInt16>(count: 3)
+      martlet_unpack_row(format, tile.pointer, row, columns, rowCodes.pointer, rowScales.pointer)
+      #expect(rowCodes.values == Array(codes[row * columns..<(row + 1) * columns]))
+      #expect(rowScales.values == Array(scales[row * 3..<(row + 1) * 3]))
+    }
+  }
+}
