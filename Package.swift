@@ -14,10 +14,10 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
     .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
-    .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: ["YAML"]),
     .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
   ],
   targets: [
     // System libraries and C.
@@ -76,10 +76,12 @@ let package = Package(
     .target(
       name: "Server",
       dependencies: [
-        "CLinux", "Compute", "HTTP", "Inference", "JSON", "Retrieval", "Tokenizers", "Transformer",
-        .product(name: "Configuration", package: "swift-configuration"),
+        "CLinux", "COpenSSL", "Compute", "HTTP", "Inference", "JSON", "Retrieval", "Tokenizers",
+        "Transformer",
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Logging", package: "swift-log"),
+        .product(name: "OrderedCollections", package: "swift-collections"),
+        .product(name: "Yams", package: "Yams"),
       ],
       swiftSettings: swift),
     .executableTarget(
@@ -88,7 +90,7 @@ let package = Package(
         "Compute", "HTTP", "Inference", "JSON", "Retrieval", "Server", "Transformer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "HTTPTypes", package: "swift-http-types"),
-        .product(name: "Logging", package: "swift-log"),
+        .product(name: "OrderedCollections", package: "swift-collections"),
       ],
       swiftSettings: swift),
 
@@ -125,6 +127,7 @@ let package = Package(
       dependencies: [
         "CLinux", "HTTP", "Inference", "JSON", "Retrieval", "Server", "Transformer",
         .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "Yams", package: "Yams"),
       ],
       swiftSettings: swift),
   ],

@@ -1,0 +1,61 @@
+// The house without its door: routes, models and documents, no socket. The server puts it on the
+// network; commands without a server and tests send requests to its router directly.
+
+package import HTTP
+import Logging
+
+/// Why the house can't be opened. `isConfiguration`: what it was told is wrong, so that trying
+/// again won't help.
+package struct StartupFailure: Error, Sendable, CustomStringConvertible {
+  package var message: String
+  package var isConfiguration: Bool
+  package var description: String { message }
+}
+
+package final class Application: Sendable {
+  package let router: Router
+  let state = ServerState()
+  let metrics = ServerMetrics()
+  let configuration: ServerConfiguration
+  let logger: Logger
+
+  /// Answers from now on, though every route that needs a model says that it is being loaded.
+  init(
+    _ configuration: ServerConfiguration, keys: APIKeys?, logger: Logger
+  ) {
+    self.configuration = configuration
+    self.logger = logger
+    router = Routes(state: state, metrics: metrics, keys: keys, logger: logger).router()
+  }
+
+  /// For use inside this process only: no keys are asked for.
+  package convenience init(local configuration: ServerConfiguration) {
+    self.init(
+      configuration, keys: nil, logger: Self.standardLogger(level: configuration.logLevel))
+  }
+
+  /// Loads models and documents and becomes ready. Returns one line on what was loaded.
+  /// - Parameter serverURL: told to other processes that find the data directory in use.
+  package func load(serverURL: String? = nil) async throws(StartupFailure) -> String {
+    let watch = Stopwatch()
+    let house = try await House.open(configuration, serverURL: serverURL, logger: logger)
+    state.publish(chat: house.chat, embedding: house.embedding, documents: house.documents)
+    logger.info("ready", metadata: ["load_seconds": .stringConvertible(watch.seconds)])
+    return house.summary
+  }
+
+  /// Ends running generations and closes the documents.
+  package func close() async {
+    state.beginDraining()
+    await state.chat?.engine.shutdown()
+    do { try await state.documents?.close() } catch {
+      // Nothing is lost: the log is read back at the next start.
+      logger.warning("closing the documents failed", metadata: ["error": .string("\(error)")])
+    }
+  }
+
+  static func standardLogger(level: ServerConfiguration.LogLevel) -> Logger {
+    let level = Logger.Level(rawValue: level.rawValue) ?? .info
+    return Logger(label: "martlet") { JSONLinesLogHandler(label: $0, level: level) }
+  }
+}

@@ -1,0 +1,48 @@
+// What a server can be told, with its defaults. The same names serve as flags (`--max-sequences`),
+// environment variables (`MARTLET_MAX_SEQUENCES`) and keys of the YAML file (`max_sequences`);
+// `Setting.all` is the one table that ties them together.
+
+package import Transformer
+
+package struct ServerConfiguration: Sendable, Equatable {
+  /// Address to listen on. Anything but loopback needs keys, or `allowUnauthenticated`.
+  package var host = "127.0.0.1"
+  /// 0 takes any free port.
+  package var port = 8080
+  /// Chat model: a directory, a name under `models`, `none`, or nil for `default` if it is there.
+  package var model: String?
+  /// Embedding model: as `model`; nil means `all-MiniLM-L6-v2` if it is there.
+  package var embeddingModel: String?
+  /// Folder in which model names are looked up.
+  package var models = "Models"
+  /// nil: int4.
+  package var quantize: QuantizationScheme?
+  /// Compute threads; nil: every core the process may use.
+  package var threads: Int?
+  /// Tokens per sequence, prompt and answer; nil: the model's own limit, at most 8192.
+  package var context: Int?
+  /// Sequences generated at the same time.
+  package var maxSequences = 8
+  /// Requests that may wait for a place before 503 is answered.
+  package var maxQueue = 64
+  /// Memory for keys and values in MiB; nil: what `maxSequences` contexts need, at most a quarter
+  /// of the available memory.
+  package var kvMemory: Int?
+  /// Folder of the database.
+  package var data = "./data"
+  /// File with one API key per line.
+  package var apiKeyFile: String?
+  /// Permits a non-loopback address without keys.
+  package var allowUnauthenticated = false
+  /// Largest accepted request body in MiB.
+  package var maxBody = 32
+  /// Seconds that running requests get to finish after SIGTERM.
+  package var drainSeconds = 30
+  package var logLevel = LogLevel.info
+
+  package enum LogLevel: String, Sendable, CaseIterable {
+    case debug, info, warning, error
+  }
+
+  package init() {}
+}

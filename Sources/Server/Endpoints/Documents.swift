@@ -1,0 +1,78 @@
+// /collections/{name}/documents, /collections/{name}/documents/{id}
+
+import HTTP
+import HTTPTypes
+import JSON
+import Retrieval
+
+struct Documents: Sendable {
+  let state: ServerState
+  let metrics: ServerMetrics
+
+  /// JSON, one document or an array; or a raw body of another content type, one document whose id
+  /// is in the path or the query, or derived from its text.
+  func store(_ request: Request) async throws -> Response {
+    let source = DocumentSource(
+      bytes: request.body, id: request.parameters["id"] ?? request.queryValue("id"))
+    let documents = try Extractors.documents(from: source, contentType: request.documentType)
+    let report = try await state.documentStore().putDocuments(documents, in: request.name)
+    metrics.ingestedChunks.increment(by: Double(report.chunks))
+    RequestTrace.note("documents", report.documents)
+    RequestTrace.note("chunks", report.chunks)
+    return try .json(report.json)
+  }
+
+  func list(_ request: Request) async throws -> Response {
+    var limit = 100
+    if let text = request.queryValue("limit") {
+      guard let number = Int(text) else {
+        throw APIError.invalid("limit is '\(text)', expected a whole number.", param: "limit")
+      }
+      limit = number
+    }
+    let page = try await state.documentStore().documents(
+      in: request.name, limit: limit, after: request.queryValue("after"))
+    return try .json(page.json)
+  }
+
+  func get(_ request: Request) async throws -> Response {
+    let document = try await state.documentStore().document(request.documentID, in: request.name)
+    return try .json(document.json)
+  }
+
+  /// `{"metadata": {...}}`; nothing is embedded again.
+  func updateMetadata(_ request: Request) async throws -> Response {
+    guard let metadata = try request.json()["metadata"]?.object else {
+      throw APIError.invalid("metadata must be an object.", param: "metadata")
+    }
+    let document = try await state.documentStore().patchDocument(
+      request.documentID, metadata: metadata, in: request.name)
+    return try .json(document.json)
+  }
+
+  func delete(_ request: Request) async throws -> Response {
+    try await state.documentStore().deleteDocument(request.documentID, in: request.name)
+    return Response(.noContent)
+  }
+
+  /// `{"filter": {...}}`
+  func deleteMatching(_ request: Request) async throws -> Response {
+    guard let filter = try request.json()["filter"] else {
+      throw APIError.invalid("filter is missing.", param: "filter")
+    }
+    let count = try await state.documentStore().deleteDocuments(
+      matching: try Filter(json: filter), in: request.name)
+    return try .json(["deleted": .integer(Int64(count))] as JSONValue)
+  }
+}
+
+extension Request {
+  /// JSON where nothing is said; curl's default for `-d`, which nobody means, counts as nothing.
+  fileprivate var documentType: String {
+    let type = headers[.contentType] ?? ""
+    let isUnset = type.isEmpty || type.hasPrefix("application/x-www-form-urlencoded")
+    return isUnset ? "application/json" : type
+  }
+
+  fileprivate var documentID: String { parameters["id"] ?? "" }
+}

@@ -1,0 +1,97 @@
+// POST /v1/embeddings, /embeddings
+
+import FoundationEssentials
+import HTTP
+import Inference
+import JSON
+
+struct Embeddings: Sendable {
+  static let maximumInputs = 2048
+
+  let state: ServerState
+  let metrics: ServerMetrics
+
+  func respond(to request: Request) async throws -> Response {
+    let body = try request.decode(EmbeddingRequest.self)
+    let model = try state.embeddingModel(named: body.model)
+    let format = body.encodingFormat ?? "float"
+    guard format == "float" || format == "base64" else {
+      throw APIError.invalid(
+        "encoding_format is '\(format)', expected float or base64.", param: "encoding_format")
+    }
+    let dimensions = try checkedDimensions(body.dimensions, of: model)
+    let batch = try await embed(body.input, with: model)
+    let tokens = batch.tokenCounts.reduce(0, +)
+    metrics.embeddingTexts.increment(by: Double(batch.vectors.count))
+    metrics.embeddingTokens.increment(by: Double(tokens))
+    RequestTrace.note("model", model.id)
+    RequestTrace.note("prompt_tokens", tokens)
+    let items = batch.vectors.enumerated().map { index, vector in
+      let cut = dimensions == vector.count ? vector : Self.shorten(vector, to: dimensions)
+      return EmbeddingResponse.Item(
+        index: index, embedding: format == "float" ? .numbers(cut) : .base64(Self.base64(cut)))
+    }
+    return try .json(
+      EmbeddingResponse(data: items, model: model.id, usage: Usage(promptTokens: tokens)))
+  }
+
+  private func embed(
+    _ input: EmbeddingRequest.Input, with model: EmbeddingModel
+  ) async throws -> EmbeddingBatch {
+    switch input {
+    case .texts(let texts):
+      try check(count: texts.count)
+      if let empty = texts.firstIndex(of: "") {
+        throw APIError.invalid(
+          texts.count == 1 ? "input is an empty string." : "input[\(empty)] is an empty string.",
+          param: "input")
+      }
+      return try await model.embedder.embed(texts)
+    case .tokens(let lists):
+      try check(count: lists.count)
+      return try await model.embedder.embed(tokens: lists.map { try $0.map(tokenID) })
+    }
+  }
+
+  private func check(count: Int) throws(APIError) {
+    guard (1...Self.maximumInputs).contains(count) else {
+      throw .invalid(
+        "input has \(count) entries; between 1 and \(Self.maximumInputs) are accepted.",
+        param: "input")
+    }
+  }
+
+  private func checkedDimensions(_ wanted: Int?, of model: EmbeddingModel) throws(APIError) -> Int {
+    let full = model.embedder.dimension
+    guard let wanted else { return full }
+    guard (1...full).contains(wanted) else {
+      throw .invalid(
+        "dimensions is \(wanted); \(model.id) gives 1 to \(full).", param: "dimensions")
+    }
+    return wanted
+  }
+
+  /// The first numbers, scaled back to unit length, as OpenAI's and Matryoshka models define it.
+  static func shorten(_ vector: [Float], to count: Int) -> [Float] {
+    let head = vector.prefix(count)
+    let norm = head.reduce(Float(0)) { $0 + $1 * $1 }.squareRoot()
+    return norm > 0 ? head.map { $0 / norm } : Array(head)
+  }
+
+  /// Little-endian float32, as the official client decodes it.
+  static func base64(_ vector: [Float]) -> String {
+    var data = Data(capacity: vector.count * 4)
+    for value in vector {
+      withUnsafeBytes(of: value.bitPattern.littleEndian) { data.append(contentsOf: $0) }
+    }
+    return data.base64EncodedString()
+  }
+}
+
+/// A token id of a request as the models count them.
+func tokenID(_ id: Int) throws(APIError) -> Int32 {
+  guard let id = Int32(exactly: id), id >= 0 else {
+    throw .invalid("\(id) is not a token id.")
+  }
+  return id
+}

@@ -1,0 +1,104 @@
+// What chat and plain completions share: submitting the choices before any answer begins, and
+// turning their events into metrics and usage.
+
+import Inference
+import JSON
+import Synchronization
+import Tokenizers
+
+/// The choices of one request, all admitted.
+struct Generation: Sendable {
+  let model: ChatModel
+  let choices: [GenerationTextStream]
+  let prompt: [Int32]
+  /// Constant over the chunks of a stream.
+  let id: String
+  let created = Timestamp.now.unixSeconds
+  let metrics: ServerMetrics
+  private let watch = Stopwatch()
+
+  /// Admission happens here: queue, context length and sampling ranges are refused before a 200.
+  static func start(
+    _ request: GenerationRequest, choices: Int, stops: [String], on model: ChatModel,
+    idPrefix: String, metrics: ServerMetrics
+  ) throws(APIError) -> Generation {
+    // A fixed seed for all choices makes them differ by their number alone.
+    var request = request
+    request.sampling.seed = request.sampling.seed ?? .random(in: .min ... .max)
+    var streams: [GenerationTextStream] = []
+    for choice in 0..<choices {
+      request.choice = choice
+      do throws(InferenceError) {
+        streams.append(
+          try model.engine.submit(
+            request, decoder: DetokenizerBridge(decoder: model.tokenizer.streamingDecoder()),
+            stops: stops))
+      } catch {
+        let refusal = APIError(error) ?? .invalid("\(error)")
+        metrics.rejected.increment(refusal.code ?? "invalid")
+        throw refusal
+      }
+    }
+    RequestTrace.note("model", model.id)
+    RequestTrace.note("prompt_tokens", request.prompt.count)
+    return Generation(
+      model: model, choices: streams, prompt: request.prompt, id: idPrefix + RandomID.make(),
+      metrics: metrics)
+  }
+
+  private init(
+    model: ChatModel, choices: [GenerationTextStream], prompt: [Int32], id: String,
+    metrics: ServerMetrics
+  ) {
+    self.model = model
+    self.choices = choices
+    self.prompt = prompt
+    self.id = id
+    self.metrics = metrics
+  }
+
+  var promptTokens: Int { prompt.count }
+
+  /// Of this build and model: changes when answers may change.
+  var systemFingerprint: String { "martlet-\(Martlet.version)" }
+
+  func usage(of parts: [GenerationUsage]) -> Usage {
+    let completion = parts.reduce(0) { $0 + $1.completionTokens }
+    RequestTrace.note("completion_tokens", completion)
+    return Usage(
+      promptTokens: promptTokens, completionTokens: completion,
+      cachedTokens: parts.map(\.cachedTokens).max() ?? 0)
+  }
+
+  /// Call once per choice, at its end.
+  func observe(_ reason: FinishReason, _ usage: GenerationUsage) {
+    metrics.finished.increment(reason.rawValue)
+    metrics.promptTokens.increment(by: Double(usage.promptTokens))
+    metrics.generationTokens.increment(by: Double(usage.completionTokens))
+    metrics.queueTime.observe(usage.queueSeconds)
+    metrics.prefillTime.observe(usage.prefillSeconds)
+    metrics.decodeTime.observe(usage.decodeSeconds)
+    metrics.endToEnd.observe(watch.seconds)
+    if let first = usage.timeToFirstTokenSeconds { metrics.timeToFirstToken.observe(first) }
+    if usage.completionTokens > 1 {
+      metrics.interTokenLatency.observe(usage.decodeSeconds / Double(usage.completionTokens - 1))
+    }
+    RequestTrace.note("finish_reason", reason.rawValue)
+  }
+}
+
+/// Lets the engine's text stream use the model's detokenizer; Inference declares what it needs.
+struct DetokenizerBridge: TokenDecoder {
+  var decoder: StreamingDecoder
+
+  mutating func append(_ id: Int32) -> String { decoder.append(id) }
+  mutating func finish() -> String { decoder.finish() }
+}
+
+enum RandomID {
+  /// 24 letters and digits, as OpenAI's ids end.
+  static func make() -> String {
+    let alphabet = Array("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+    return String((0..<24).map { _ in alphabet[Int.random(in: 0..<alphabet.count)] })
+  }
+}

@@ -1,0 +1,20 @@
+// GET /v1/models, /v1/models/{id}
+
+import HTTP
+
+struct Models: Sendable {
+  let state: ServerState
+
+  func list(_ request: Request) throws -> Response {
+    try .json(ModelList(data: state.descriptions))
+  }
+
+  func get(_ request: Request) throws -> Response {
+    let id = request.parameters["id"] ?? ""
+    let known = state.descriptions
+    guard let model = known.first(where: { $0.id == id }) else {
+      throw APIError.modelNotFound(id, known: known.map(\.id))
+    }
+    return try .json(model)
+  }
+}

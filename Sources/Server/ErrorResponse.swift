@@ -1,0 +1,53 @@
+// The only map from errors to HTTP statuses and bodies. Every error of every target ends here;
+// what isn't known here is our bug: 500, logged with its text, which the client isn't shown.
+
+import HTTP
+import HTTPTypes
+import JSON
+import Logging
+
+enum ErrorResponse {
+  static func render(_ error: any Error, logger: Logger) -> Response {
+    let known = APIError(error)
+    if known == nil {
+      logger.error("unexpected error", metadata: ["error": .string(String(describing: error))])
+    }
+    return render(known ?? .unexpected)
+  }
+
+  static func render(_ error: APIError) -> Response {
+    var response = Response.bytes(
+      body(of: error), contentType: "application/json", status: .init(code: error.status))
+    if error.status == 401 { response.headers[.wwwAuthenticate] = "Bearer" }
+    if let seconds = error.retryAfterSeconds { response.headers[.retryAfter] = String(seconds) }
+    if let retry = error.shouldRetry { response.headers[.shouldRetry] = String(retry) }
+    return response
+  }
+
+  /// What HTTP itself refuses: unknown routes, oversized bodies, malformed requests.
+  static func render(_ status: HTTPResponse.Status, message: String) -> Response {
+    let code: String? =
+      switch status.code {
+      case 404: "unknown_url"
+      case 405: "method_not_allowed"
+      case 413: "request_too_large"
+      default: nil
+      }
+    return render(
+      APIError(
+        status: status.code,
+        type: status.code < 500 ? "invalid_request_error" : "server_error",
+        message: message, code: code))
+  }
+
+  /// `{"error":{...}}`, as a body or as an event of a stream that has already begun.
+  static func body(of error: APIError) -> [UInt8] {
+    let fields: JSONObject = [
+      "message": .string(error.message),
+      "type": .string(error.type),
+      "param": error.param.map(JSONValue.string) ?? .null,
+      "code": error.code.map(JSONValue.string) ?? .null,
+    ]
+    return JSONValue.object(["error": .object(fields)]).serialized()
+  }
+}

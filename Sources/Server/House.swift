@@ -1,0 +1,128 @@
+// Everything that is loaded from disk: models and documents. A server publishes it; commands
+// without a server use it directly. Refuses what can't be loaded, saying which file and why.
+
+import Compute
+import Inference
+import Logging
+import Retrieval
+import Tokenizers
+import Transformer
+
+struct House: Sendable {
+  static let defaultChatModel = "default"
+  static let defaultEmbeddingModel = "all-MiniLM-L6-v2"
+  /// Where the model allows more, `--context` says so: KV memory grows with it.
+  static let defaultContextLimit = 8192
+
+  let chat: ChatModel?
+  let embedding: EmbeddingModel?
+  let documents: DocumentStore
+  let pool: ThreadPool
+
+  static func open(
+    _ configuration: ServerConfiguration, serverURL: String?, logger: Logger
+  ) async throws(StartupFailure) -> House {
+    let pool = ThreadPool(threads: configuration.threads)
+    let loader = ModelLoader(configuration: configuration, pool: pool, logger: logger)
+    // Reading and quantising take seconds: off the cooperative pool.
+    do {
+      let thread = try ComputeThread(name: "load", niceness: 0)
+      let (chat, embedding) = try await thread.perform {
+        (try loader.chatModel(), try loader.embeddingModel())
+      }
+      let documents = try await DocumentStore.open(
+        DocumentStoreConfiguration(dataDirectory: configuration.data),
+        embedder: embedding.map { EmbedderBridge(embedder: $0.embedder) }, pool: pool)
+      if let serverURL { documents.announce(serverURL: serverURL) }
+      return House(chat: chat, embedding: embedding, documents: documents, pool: pool)
+    } catch let failure as StartupFailure {
+      throw failure
+    } catch {
+      throw StartupFailure(message: "\(error)", isConfiguration: false)
+    }
+  }
+
+  /// `chat default (int4, context 1024), embeddings all-MiniLM-L6-v2, 12 documents`
+  var summary: String {
+    [
+      chat.map { "chat \($0.id) (context \($0.contextLength))" } ?? "no chat model",
+      embedding.map { "embeddings \($0.id)" } ?? "no embedding model",
+    ].joined(separator: ", ")
+  }
+}
+
+/// Finds and loads the configured models.
+struct ModelLoader: Sendable {
+  let configuration: ServerConfiguration
+  let pool: ThreadPool
+  let logger: Logger
+
+  func chatModel() throws(StartupFailure) -> ChatModel? {
+    guard let directory = try directory(configuration.model, fallback: House.defaultChatModel)
+    else { return nil }
+    do {
+      let scheme = configuration.quantize ?? .int4
+      let watch = Stopwatch()
+      let limit = configuration.context ?? House.defaultContextLimit
+      let model = try CausalLM.load(
+        directory: directory, scheme: scheme, contextLimit: limit, pool: pool)
+      let tokenizer = try Tokenizer(directory: directory)
+      let engine = try InferenceEngine(
+        model: model,
+        configuration: EngineConfiguration(
+          maximumSequences: configuration.maxSequences, contextLength: limit,
+          kvMemoryByteCount: configuration.kvMemory.map { $0 << 20 }
+            ?? Processor.availableMemoryByteCount / 4,
+          maximumQueued: configuration.maxQueue))
+      logger.info(
+        "chat model loaded",
+        metadata: [
+          "model": .string(directory), "scheme": .string(scheme.rawValue),
+          "parameters": .stringConvertible(model.parameterCount),
+          "weight_bytes": .stringConvertible(model.weightByteCount),
+          "isa": .string(Processor.isa),
+          "threads": .stringConvertible(pool.threadCount),
+          "seconds": .stringConvertible(watch.seconds),
+        ])
+      return ChatModel(
+        id: ModelLocator.id(of: directory), created: Timestamp.now.unixSeconds,
+        tokenizer: tokenizer, template: try ChatTemplate.load(directory: directory),
+        engine: engine, defaults: model.configuration.generationDefaults,
+        contextLength: engine.contextLength,
+        vocabularySize: engine.vocabularySize)
+    } catch {
+      throw StartupFailure(
+        message: "The chat model in \(directory) can't be loaded: \(error)", isConfiguration: true)
+    }
+  }
+
+  func embeddingModel() throws(StartupFailure) -> EmbeddingModel? {
+    guard
+      let directory = try directory(
+        configuration.embeddingModel, fallback: House.defaultEmbeddingModel)
+    else { return nil }
+    do {
+      return EmbeddingModel(
+        id: ModelLocator.id(of: directory), created: Timestamp.now.unixSeconds,
+        embedder: try TextEmbedder(directory: directory, pool: pool))
+    } catch {
+      throw StartupFailure(
+        message: "The embedding model in \(directory) can't be loaded: \(error)",
+        isConfiguration: true)
+    }
+  }
+
+  /// The directory of the model that was asked for, or of the default one if it is there.
+  private func directory(
+    _ name: String?, fallback: String
+  ) throws(StartupFailure) -> String? {
+    let locator = ModelLocator(folder: configuration.models)
+    guard let name else { return locator.defaultDirectory(fallback) }
+    guard name != "none" else { return nil }
+    do throws(ModelLocator.NotFound) {
+      return try locator.directory(of: name)
+    } catch {
+      throw StartupFailure(message: error.description, isConfiguration: true)
+    }
+  }
+}

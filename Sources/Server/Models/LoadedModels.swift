@@ -1,0 +1,27 @@
+// The models in memory, as endpoints see them.
+
+import Inference
+import Tokenizers
+import Transformer
+
+/// A language model that chats and completes.
+struct ChatModel: Sendable {
+  let id: String
+  /// Unix seconds.
+  let created: Int
+  let tokenizer: Tokenizer
+  /// nil: the model ships none, so `/chat` can't render a conversation.
+  let template: ChatTemplate?
+  let engine: InferenceEngine
+  let defaults: GenerationDefaults
+  /// Tokens per sequence as the engine admits them.
+  let contextLength: Int
+  let vocabularySize: Int
+}
+
+/// A model that embeds text.
+struct EmbeddingModel: Sendable {
+  let id: String
+  let created: Int
+  let embedder: TextEmbedder
+}

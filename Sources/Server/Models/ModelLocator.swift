@@ -1,0 +1,43 @@
+// Finds the directory behind what `--model` or `--embedding-model` says: a path, or a name in the
+// models folder. Refuses what is neither, saying where it looked.
+
+import FoundationEssentials
+
+struct ModelLocator: Sendable {
+  /// Folder of named models, as configured.
+  let folder: String
+
+  struct NotFound: Error, CustomStringConvertible {
+    let name: String
+    let places: [String]
+
+    var description: String {
+      "No model directory '\(name)': looked for config.json in "
+        + places.joined(separator: " and ") + "."
+    }
+  }
+
+  /// The directory for an explicitly named model.
+  func directory(of name: String) throws(NotFound) -> String {
+    let places = name.contains("/") ? [name] : [name, folder + "/" + name]
+    guard let directory = places.first(where: holdsModel) else {
+      throw NotFound(name: name, places: places)
+    }
+    return directory
+  }
+
+  /// The directory of a default model, nil where it isn't installed.
+  func defaultDirectory(_ name: String) -> String? {
+    let directory = folder + "/" + name
+    return holdsModel(directory) ? directory : nil
+  }
+
+  /// What the API calls the model in `directory`: its last path component.
+  static func id(of directory: String) -> String {
+    directory.split(separator: "/").last { $0 != "." }.map(String.init) ?? directory
+  }
+
+  private func holdsModel(_ directory: String) -> Bool {
+    FileManager.default.fileExists(atPath: directory + "/config.json")
+  }
+}
