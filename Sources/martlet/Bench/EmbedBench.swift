@@ -1,0 +1,62 @@
+// `martlet bench embed`: texts and tokens per second of an embedding model, and the time of one
+// short query.
+
+import ArgumentParser
+import Compute
+import Inference
+import JSON
+
+struct EmbedBenchCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "embed", abstract: "Texts per second of an embedding model.")
+
+  @Option(help: ArgumentHelp("Model directory.", valueName: "dir"))
+  var model = "Models/all-MiniLM-L6-v2"
+  @Option(help: "Texts per run.") var texts = 200
+  @Option(help: "Words per text.") var words = 100
+  @Option(help: "Compute threads (default: all usable cores).") var threads: Int?
+  @Option(help: "Counted runs; the median is reported.") var runs = 3
+  @Flag(help: "Print JSON.") var json = false
+
+  func run() async throws {
+    let pool = ThreadPool(threads: threads)
+    let embedder: TextEmbedder
+    do { embedder = try TextEmbedder(directory: model, pool: pool) } catch {
+      throw CommandFailure.configuration("\(error)")
+    }
+    let corpus = BenchText.documents(count: texts, words: words)
+    let tokens = corpus.reduce(0) { $0 + min(embedder.tokenCount($1), embedder.maximumTokens) }
+    let batch = try await Timings.measure(runs: runs) { _ = try await embedder.embed(corpus) }
+    let query = try await Timings.measure(runs: 20) {
+      _ = try await embedder.embed(["how long does delivery take"])
+    }
+    var report = BenchReport("embed", pool: pool)
+    report["model"] = .string(model)
+    report["texts_per_second"] = .rounded(Double(texts) / batch.median)
+    report["tokens_per_second"] = .rounded(Double(tokens) / batch.median)
+    report["tokens_per_text"] = .rounded(Double(tokens) / Double(max(1, texts)), 1)
+    report["short_query_ms"] = .rounded(query.median * 1000)
+    report.print(asJSON: json)
+  }
+}
+
+/// Text to measure with: the same on every run and machine.
+enum BenchText {
+  private static let vocabulary = """
+    river mountain city history language water energy market science music garden winter engine \
+    letter paper bridge island signal memory planet forest doctor school ocean metal theory law \
+    trade village number pattern story window camera battle king road food house light animal \
+    plant machine field computer people country region century system process result example
+    """.split(separator: " ")
+
+  /// Deterministic texts of common words (a linear congruential generator chooses).
+  static func documents(count: Int, words: Int) -> [String] {
+    var state: UInt64 = 42
+    return (0..<max(1, count)).map { _ in
+      (0..<max(1, words)).map { _ in
+        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        return vocabulary[Int(state >> 33) % vocabulary.count]
+      }.joined(separator: " ")
+    }
+  }
+}

@@ -1,0 +1,24 @@
+// Writing to the terminal without buffering surprises.
+
+import Glibc
+
+enum Terminal {
+  static func print(_ text: String, terminator: String = "\n") {
+    write(text + terminator, to: STDOUT_FILENO)
+  }
+
+  static func error(_ text: String) {
+    write("martlet: \(text)\n", to: STDERR_FILENO)
+  }
+
+  static var isInteractive: Bool { isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1 }
+
+  private static func write(_ text: String, to descriptor: Int32) {
+    var rest = Array(text.utf8)[...]
+    while !rest.isEmpty {
+      let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+      guard count > 0 else { return }
+      rest = rest.dropFirst(count)
+    }
+  }
+}
