@@ -1,0 +1,49 @@
+# The commands of the house. `make serve` and `make test` are all a newcomer needs.
+
+SWIFT ?= swift
+SCRATCH ?= .build
+RELEASE_FLAGS = -c release --scratch-path $(SCRATCH)
+# Tests are built with optimisation: the kernels are hopeless without it.
+TEST_FLAGS = -c release -Xswiftc -enable-testing --scratch-path $(SCRATCH)/testing
+# Logic without kernels is tested unoptimised too, where overflow and bounds checks are strictest.
+PURE_TESTS = JSONTests|JinjaTests|TokenizersTests|TransportTests|HTTPTests
+
+.PHONY: help setup models build serve test test-release test-debug conformance bench lint format docs clean
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+setup: ## install the system packages that are missing
+	@scripts/setup
+
+models: setup ## fetch the default embedding model into Models/
+	@scripts/fetch-embedding-model
+
+build: setup ## build the release executable .build/release/martlet
+	$(SWIFT) build $(RELEASE_FLAGS) --product martlet
+
+serve: models build ## build and start the server on 127.0.0.1:8080 (ARGS="..." adds flags)
+	@exec $(SCRATCH)/release/martlet serve $(ARGS)
+
+test: models test-release test-debug conformance ## everything a fresh clone can test
+
+test-release:
+	$(SWIFT) test $(TEST_FLAGS)
+
+test-debug:
+	$(SWIFT) test --scratch-path $(SCRATCH)/debugging --filter '^($(PURE_TESTS))'
+
+conformance: build models ## run the official OpenAI client against a real server
+	@scripts/conformance/run $(SCRATCH)/release/martlet
+
+bench: build models ## print speed beside the peers (llama.cpp, sentence-transformers)
+	@Benchmarks/run $(SCRATCH)/release/martlet
+
+lint: ## check formatting
+	$(SWIFT) format lint -s -r -p Sources Tests Package.swift
+
+format: ## format in place
+	$(SWIFT) format -i -r -p Sources Tests Package.swift
+
+clean: ## remove build products
+	rm -rf $(SCRATCH)
