@@ -48,7 +48,7 @@ package final class Application: Sendable {
   package func close() async {
     state.beginDraining()
     await state.chat?.engine.shutdown()
-    do { try await state.documents?.close() } catch {
+    do { try await state.takeDocuments()?.close() } catch {
       // Nothing is lost: the log is read back at the next start.
       logger.warning("closing the documents failed", metadata: ["error": .string("\(error)")])
     }

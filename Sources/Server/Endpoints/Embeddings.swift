@@ -40,24 +40,24 @@ struct Embeddings: Sendable {
   ) async throws -> EmbeddingBatch {
     switch input {
     case .texts(let texts):
-      try check(count: texts.count)
-      if let empty = texts.firstIndex(of: "") {
-        throw APIError.invalid(
-          texts.count == 1 ? "input is an empty string." : "input[\(empty)] is an empty string.",
-          param: "input")
-      }
+      try check(texts.map(\.isEmpty))
       return try await model.embedder.embed(texts)
     case .tokens(let lists):
-      try check(count: lists.count)
+      try check(lists.map(\.isEmpty))
       return try await model.embedder.embed(tokens: lists.map { try $0.map(tokenID) })
     }
   }
 
-  private func check(count: Int) throws(APIError) {
-    guard (1...Self.maximumInputs).contains(count) else {
+  /// Between one and the most inputs, none of them empty.
+  private func check(_ isEmpty: [Bool]) throws(APIError) {
+    guard (1...Self.maximumInputs).contains(isEmpty.count) else {
       throw .invalid(
-        "input has \(count) entries; between 1 and \(Self.maximumInputs) are accepted.",
+        "input has \(isEmpty.count) entries; between 1 and \(Self.maximumInputs) are accepted.",
         param: "input")
+    }
+    if let index = isEmpty.firstIndex(of: true) {
+      throw .invalid(
+        isEmpty.count == 1 ? "input is empty." : "input[\(index)] is empty.", param: "input")
     }
   }
 

@@ -36,6 +36,14 @@ package final class ServerState: Sendable {
 
   func beginDraining() { loaded.withLock { $0.phase = .draining } }
 
+  /// Hands the document store back, so that its folder is free once the caller lets go of it.
+  func takeDocuments() -> DocumentStore? {
+    loaded.withLock { loaded in
+      defer { loaded.documents = nil }
+      return loaded.documents
+    }
+  }
+
   /// The chat model a request names; the only one there is for a request without a name.
   func chatModel(named name: String?) throws(APIError) -> ChatModel {
     let loaded = try ready()

@@ -10,7 +10,7 @@ struct BadInputTests {
 
   /// Status, parameter or part of the message, and never a crash.
   @Test(arguments: [
-    ("", "empty"), ("{", "position"), ("[]", ""), ("null", ""), ("{}", "messages"),
+    ("", "empty"), ("{", "position"), ("[]", "object"), ("null", "object"), ("{}", "messages"),
     (#"{"messages": []}"#, "messages"), (#"{"messages": "hi"}"#, "messages"),
     (#"{"messages": [{"role": "wizard", "content": "hi"}]}"#, "role"),
     (#"{"messages": [{"content": "hi"}]}"#, "role"),

@@ -89,18 +89,19 @@ struct LifecycleTests {
   @Test func hangingUpStopsTheGeneration() async throws {
     let server = try await TestServer.start { $0.embeddingModel = "none" }
     let engine = try #require(server.server.application.state.chat?.engine)
+    // Far more than can be computed before the hang-up is noticed.
     let request: JSONValue = [
-      "prompt": "Water is", "max_tokens": 900, "ignore_eos": true, "stream": true,
+      "prompt": "Water is", "max_tokens": 1000, "ignore_eos": true, "stream": true, "n": 16,
     ]
     do {
       let response = try await server.stream("/v1/completions", request)
       var pieces = response.makeAsyncIterator()
       #expect(try await pieces.next() != nil)
-      #expect(engine.statistics.running == 1)
+      while engine.statistics.running == 0 { await Task.yield() }
     }  // letting go of the response closes the connection
-    while engine.statistics.running > 0 { await Task.yield() }
+    while engine.statistics.running + engine.statistics.waiting > 0 { await Task.yield() }
     #expect(engine.statistics.usedBlocks == 0)
-    #expect(engine.statistics.generatedTokens < 900)
+    #expect(engine.statistics.generatedTokens < 16 * 1000)
     await server.server.stop()
   }
 
