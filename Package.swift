@@ -97,7 +97,8 @@ let package = Package(
     // Tests.
     .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: swift),
     .testTarget(name: "ComputeTests", dependencies: ["CKernels", "Compute"], swiftSettings: swift),
-    .testTarget(name: "TransportTests", dependencies: ["CLinux", "Transport"], swiftSettings: swift),
+    .testTarget(
+      name: "TransportTests", dependencies: ["CLinux", "Transport"], swiftSettings: swift),
     .testTarget(
       name: "HTTPTests",
       dependencies: [
@@ -107,7 +108,8 @@ let package = Package(
       ],
       swiftSettings: swift),
     .testTarget(name: "JinjaTests", dependencies: ["JSON", "Jinja"], swiftSettings: swift),
-    .testTarget(name: "TokenizersTests", dependencies: ["JSON", "Tokenizers"], swiftSettings: swift),
+    .testTarget(
+      name: "TokenizersTests", dependencies: ["JSON", "Tokenizers"], swiftSettings: swift),
     .testTarget(
       name: "TransformerTests", dependencies: ["CKernels", "Compute", "JSON", "Transformer"],
       swiftSettings: swift),

@@ -56,14 +56,16 @@ import Testing
   }
 
   @Test func aStopStringEndsTheSequenceInTheEngineToo() async throws {
-    let model = FakeModel()
-    let engine = try InferenceEngine(model: model)
+    let model = FakeModel(contextLength: 1_000_000)
+    let engine = try InferenceEngine(
+      model: model, configuration: EngineConfiguration(kvMemoryByteCount: 1 << 30))
     let whole = try await collect(engine.submit(request(40), decoder: decoder, stops: []))
     let start = whole.text.index(whole.text.startIndex, offsetBy: 6)
     let stop = String(whole.text[start...].prefix(3))
     let cut = try #require(
       whole.text.indices.first { whole.text[$0...].hasPrefix(stop) })
-    let stream = try engine.submit(request(200), decoder: decoder, stops: [stop])
+    // Far more than can be generated before the consumer has found the stop string.
+    let stream = try engine.submit(request(900_000), decoder: decoder, stops: [stop])
     let outcome = try await collect(stream)
     #expect(outcome.text == String(whole.text[..<cut]))
     #expect(outcome.ids == Array(whole.ids.prefix(outcome.text.count)))
@@ -72,7 +74,7 @@ import Testing
     // The stream is still held here, and yet the sequence is gone.
     await engine.drain()
     try await eventually { engine.statistics.usedBlocks == 0 }
-    #expect(engine.statistics.generatedTokens < 40 + 200)
+    #expect(engine.statistics.generatedTokens < 40 + 900_000)
     withExtendedLifetime(stream) {}
   }
 }

@@ -31,8 +31,7 @@ struct Generation: Sendable {
       do throws(InferenceError) {
         streams.append(
           try model.engine.submit(
-            request, decoder: DetokenizerBridge(decoder: model.tokenizer.streamingDecoder()),
-            stops: stops))
+            request, decoder: model.tokenizer.streamingDecoder(), stops: stops))
       } catch {
         let refusal = APIError(error) ?? .invalid("\(error)")
         metrics.rejected.increment(refusal.code ?? "invalid")
@@ -85,14 +84,6 @@ struct Generation: Sendable {
     }
     RequestTrace.note("finish_reason", reason.rawValue)
   }
-}
-
-/// Lets the engine's text stream use the model's detokenizer; Inference declares what it needs.
-struct DetokenizerBridge: TokenDecoder {
-  var decoder: StreamingDecoder
-
-  mutating func append(_ id: Int32) -> String { decoder.append(id) }
-  mutating func finish() -> String { decoder.finish() }
 }
 
 enum RandomID {

@@ -43,12 +43,12 @@ enum OptionalUsage: Sendable {
 }
 
 /// An optional that is written as `null` instead of being left out.
+// swift-format-ignore: UseSynthesizedInitializer
 @propertyWrapper
 struct ExplicitNull<Value: Encodable & Sendable>: Encodable, Sendable {
   var wrappedValue: Value?
 
   // Without it, memberwise initialisers of types with such a property take the wrapper itself.
-  // swift-format-ignore: UseSynthesizedInitializer
   init(wrappedValue: Value?) { self.wrappedValue = wrappedValue }
 
   func encode(to encoder: any Encoder) throws {
