@@ -74,7 +74,7 @@ final class ServerConnection: ConnectionHandler {
 
   func deadlinePassed(_ connection: Connection, on loop: isolated EventLoop) {
     switch phase {
-    case .head where !parser.hasStarted: connection.close(on: loop)
+    case .head where !parser.hasStarted: end(connection, lingering: false, on: loop)
     case .head, .body:
       fail(ProtocolFailure(.requestTimeout, "the request took too long"), connection, on: loop)
     case .responding, .closing: break
@@ -215,10 +215,13 @@ final class ServerConnection: ConnectionHandler {
     guard keepsAlive else { return end(connection, on: loop) }
     phase = .head
     parser = RequestParser(limits: core.configuration.limits)
-    connection.setDeadline(.now + core.configuration.keepAliveTimeout, on: loop)
     connection.setReadingPaused(false, on: loop)
     parse(connection, on: loop)
-    if case .head = phase, core.isDraining { closeIfIdle(connection, on: loop) }
+    guard case .head = phase else { return }
+    if core.isDraining { return closeIfIdle(connection, on: loop) }
+    let timeouts = core.configuration
+    connection.setDeadline(
+      .now + (parser.hasStarted ? timeouts.headTimeout : timeouts.keepAliveTimeout), on: loop)
   }
 
   /// What never became a request is answered and ends the connection.
@@ -232,16 +235,19 @@ final class ServerConnection: ConnectionHandler {
     end(connection, on: loop)
   }
 
-  private func end(_ connection: Connection, on loop: isolated EventLoop) {
+  private func end(
+    _ connection: Connection, lingering: Bool = true, on loop: isolated EventLoop
+  ) {
     phase = .closing
     input = []
-    connection.finish(on: loop)
+    connection.finish(lingering: lingering, on: loop)
   }
 
   // MARK: Draining
 
   func closeIfIdle(_ connection: Connection, on loop: isolated EventLoop) {
-    if case .head = phase, !parser.hasStarted, input.isEmpty { connection.close(on: loop) }
+    guard case .head = phase, !parser.hasStarted else { return }
+    end(connection, lingering: false, on: loop)
   }
 
   /// The drain's deadline: the task may still say in its stream that it was cut short.

@@ -76,10 +76,9 @@ final class ServerCore: Sendable {
     var admitted = AdmittedRequest(
       request: request, exchange: exchange, framing: head.framing,
       bodyLimit: configuration.maximumBodyBytes, isInline: false, handler: { _ in Response(.ok) })
-    guard case .route(let route, let parameters) = router.match(request.method, head.parts.segments)
-    else {
-      let miss = router.rendered(router.match(request.method, head.parts.segments))
-      return refused(admitted, miss)
+    let match = router.match(request.method, head.parts.segments)
+    guard case .route(let route, let parameters) = match else {
+      return refused(admitted, router.rendered(match))
     }
     request.route = route.pattern
     request.parameters = parameters

@@ -40,10 +40,10 @@ package final class Connection {
   let handler: any ConnectionHandler
   let options: ConnectionOptions
 
-  private enum Closing {
+  private enum Closing: Equatable {
     case no
     /// Close our direction once the output is gone.
-    case afterOutput
+    case afterOutput(lingers: Bool)
     /// Our direction is closed: input is discarded until the peer's end or the linger deadline.
     case lingering
   }
@@ -97,11 +97,12 @@ package final class Connection {
     updateInterest(on: loop)
   }
 
-  /// Ends our direction after the pending output, then waits a little for the peer's end: closing
-  /// with input unread would reset the connection and could destroy the answer on its way.
-  package func finish(on loop: isolated EventLoop) {
+  /// Ends our direction after the pending output. Lingering, it then waits a little for the peer's
+  /// end: closing with input unread, or still to come, would reset the connection and could destroy
+  /// the answer on its way.
+  package func finish(lingering: Bool = true, on loop: isolated EventLoop) {
     guard !isClosing else { return }
-    closing = .afterOutput
+    closing = .afterOutput(lingers: lingering)
     isReadingPaused = false
     setDeadline(nil, on: loop)
     flush(on: loop)
@@ -225,8 +226,8 @@ package final class Connection {
     output = []
     sentCount = 0
     resumeWaiters(true)
-    guard closing == .afterOutput else { return updateInterest(on: loop) }
-    if hasEnded { return close(on: loop) }
+    guard case .afterOutput(let lingers) = closing else { return updateInterest(on: loop) }
+    if hasEnded || !lingers { return close(on: loop) }
     closing = .lingering
     stream.finishOutput()
     setDeadline(.now + options.lingerTimeout, on: loop)

@@ -17,11 +17,12 @@ struct Listener {
 
 extension EventLoop {
   /// Listens on the first of the host's addresses that can be bound; port 0 takes a free one.
-  /// Returns the address that was bound.
+  /// Returns the address that was bound. A loop listens on one address at a time.
   package func listen(
     on addresses: [SocketAddress], maximumConnections: Int, options: ConnectionOptions,
     makeHandler: @escaping @Sendable () -> any ConnectionHandler
   ) throws(TransportError) -> SocketAddress {
+    stopListening()
     var failure = TransportError.unresolvable(host: "", reason: "no address given")
     for address in addresses {
       do throws(TransportError) {

@@ -1,6 +1,8 @@
 // A server on a free port and raw connections to it, for the tests that need sockets. Tests await
 // events, never time: a missing event runs into the suite's time limit.
 
+import CLinux
+import Glibc
 import HTTP
 import HTTPTypes
 import Logging
@@ -63,7 +65,7 @@ struct LiveServer {
 /// A connection that speaks only what the test says. For one task at a time.
 final class RawConnection {
   let raw: ClientConnection
-  private var received: [UInt8] = []
+  private var received: ArraySlice<UInt8> = []
 
   init(_ raw: ClientConnection) { self.raw = raw }
 
@@ -74,7 +76,7 @@ final class RawConnection {
     let marker = Array(marker.utf8)
     while true {
       if let end = received.firstRange(of: marker)?.upperBound {
-        defer { received.removeFirst(end) }
+        defer { received = received[end...] }
         return String(decoding: received[..<end], as: UTF8.self)
       }
       guard let bytes = try await raw.read() else {
@@ -95,7 +97,7 @@ final class RawConnection {
       guard let bytes = try await raw.read() else { throw UnexpectedEnd(received: head) }
       received.append(contentsOf: bytes)
     }
-    defer { received.removeFirst(length) }
+    defer { received = received.dropFirst(length) }
     let body = String(decoding: received.prefix(length), as: UTF8.self)
     return (String(status.dropFirst("HTTP/1.1 ".count)), head, body)
   }
@@ -146,6 +148,23 @@ final class Event: Sendable {
 func waitForCancellation(_ cancelled: Event) async {
   while !Task.isCancelled { try? await Task.sleep(for: .seconds(3600)) }
   cancelled.signal()
+}
+
+/// A port that is taken, so that nobody else gets it, and refuses connections.
+final class UnansweredPort {
+  private let descriptor = clinux_stream_socket(AF_INET)
+  let number: Int
+
+  init() throws {
+    var storage = sockaddr_storage()
+    storage.ss_family = sa_family_t(AF_INET)
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    try #require(clinux_bind(descriptor, &storage, length) == 0)
+    try #require(clinux_local_address(descriptor, &storage, &length) == 0)
+    number = withUnsafeBytes(of: storage) { Int($0[2]) << 8 | Int($0[3]) }
+  }
+
+  deinit { close(descriptor) }
 }
 
 /// An error renderer as the API has one: JSON, with the message.

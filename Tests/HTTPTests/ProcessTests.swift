@@ -44,8 +44,11 @@ import Transport
         var limit = rlimit(rlim_cur: 256, rlim_max: 256)
         setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
         var spare: [Int32] = []
-        while case let descriptor = dup(0), descriptor >= 0 { spare.append(descriptor) }
-        close(spare.removeLast())
+        while case let descriptor = clinux_epoll_create(), descriptor >= 0 {
+          spare.append(descriptor)
+        }
+        guard let last = spare.popLast() else { exit(EXIT_FAILURE) }
+        close(last)
         let second = try await live.connect()
         try await second.send(request("GET /hello"))
         for n in 0..<50 {

@@ -95,8 +95,9 @@ import Testing
     try await withServer(router) { live async throws in
       let connection = try await live.connect()
       // Far more than the server keeps in memory while the first is under way.
-      let count = 4000
-      let requests = (0..<count).map { request("GET /n/\($0)") }.joined()
+      let count = 500
+      let padding = "X: " + String(repeating: "y", count: 300)
+      let requests = (0..<count).map { request("GET /n/\($0)", padding) }.joined()
       let writer = Task { [raw = connection.raw] in try await raw.write(Array(requests.utf8)) }
       first.signal()
       for n in 0..<count {

@@ -2,6 +2,7 @@
 // late answers. No HTTP here.
 
 import CLinux
+import Glibc
 import Testing
 
 @testable import Transport
@@ -126,11 +127,15 @@ private final class Echo: ConnectionHandler {
 
   @Test func saysThatNothingListens() async throws {
     let loop = try EventLoop.running(label: "test")
-    let any = try await SocketAddress.resolve(host: "127.0.0.1", port: 0)
-    let bound = try await loop.listen(
-      on: any, maximumConnections: 1, options: ConnectionOptions()
-    ) { Echo() }
-    await loop.stopListening()
+    // Bound, so that nobody else gets the port, but not listening.
+    let descriptor = clinux_stream_socket(AF_INET)
+    defer { close(descriptor) }
+    var storage = sockaddr_storage()
+    storage.ss_family = sa_family_t(AF_INET)
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    try #require(clinux_bind(descriptor, &storage, length) == 0)
+    try #require(clinux_local_address(descriptor, &storage, &length) == 0)
+    let bound = try #require(SocketAddress(storage, length: length))
     let error = await #expect(throws: TransportError.self) {
       _ = try await ClientConnection.connect(to: [bound], on: loop)
     }
