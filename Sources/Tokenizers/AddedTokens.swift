@@ -123,8 +123,8 @@ struct AddedTokens: Sendable {
   }
 }
 
-/// Reads `added_tokens` and gives ids as the reference implementation does: the vocabulary's where it
-/// has the token, else the next free ones in order.
+/// Reads `added_tokens` and refuses what contradicts the vocabulary or another added token: the
+/// reference implementation would give such tokens other ids than the file does.
 private struct AddedTokenReader {
   let vocabulary: Vocabulary
   let normalizer: Normalizer?

@@ -11,7 +11,7 @@ enum Fixtures {
     .deletingLastPathComponent().deletingLastPathComponent()
 
   static func path(_ name: String) -> String {
-    root.appending(path: "Tests/Fixtures/tokenizers/\(name)").path()
+    root.appending(path: "Tests/Fixtures/tokenizers/\(name)").path(percentEncoded: false)
   }
 
   static func json(_ name: String) throws -> JSONValue {
@@ -44,7 +44,7 @@ func expectEqual<T: Equatable>(
 /// A directory with these files; the caller removes it.
 func temporaryDirectory(_ files: [String: String]) throws -> String {
   let directory = FileManager.default.temporaryDirectory
-    .appending(path: "martlet-tokenizers-\(UUID())").path()
+    .appending(path: "martlet-tokenizers-\(UUID())").path(percentEncoded: false)
   try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
   for (name, text) in files {
     try Data(text.utf8).write(to: URL(filePath: "\(directory)/\(name)"))

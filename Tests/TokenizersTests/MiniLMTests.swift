@@ -8,7 +8,8 @@ import Testing
 @testable import Tokenizers
 
 @Suite struct MiniLMTests {
-  static let directory = Fixtures.root.appending(path: "Models/all-MiniLM-L6-v2").path()
+  static let directory = Fixtures.root.appending(path: "Models/all-MiniLM-L6-v2").path(
+    percentEncoded: false)
   static let isThere = FileManager.default.fileExists(atPath: directory + "/tokenizer.json")
 
   @Test(.enabled(if: isThere)) func encodesAsTheReferenceDoes() throws {

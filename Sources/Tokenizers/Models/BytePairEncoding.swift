@@ -41,9 +41,7 @@ struct BytePairEncoding: Sendable {
     takesBytes = offersBytes && prefix.isEmpty && suffix.isEmpty && !fallsBack
     byteVocabulary = takesBytes ? Self.byteVocabulary(vocabulary) : Vocabulary()
     let words = takesBytes ? byteVocabulary : vocabulary
-    singleIDs = (0...255).map { byte in
-      byte < 0x80 || words.count > 0 ? words.id(of: [UInt8(truncatingIfNeeded: byte)]) ?? -1 : -1
-    }
+    singleIDs = (0...255).map { words.id(of: [UInt8(truncatingIfNeeded: $0)]) ?? -1 }
   }
 
   private static func unknownID(

@@ -41,8 +41,6 @@ private struct WordScanner {
   let end: Int
   let classes: CharacterClasses
 
-  private static let wordClasses: CharacterClass = [.letter, .number, .space]
-
   // MARK: - Patterns
 
   /// `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
