@@ -86,11 +86,11 @@ extension JSONNode {
     return found
   }
 
-  /// An element; nil where this is no array or a shorter one. Takes time in proportion to index.
-  package subscript(index wanted: Int) -> JSONNode? {
-    guard entry.kind == .array, wanted >= 0, wanted < count else { return nil }
+  /// An element; nil where this is no array or a shorter one. Takes time in proportion to the offset.
+  package subscript(offset: Int) -> JSONNode? {
+    guard entry.kind == .array, offset >= 0, offset < count else { return nil }
     var position = index + 1
-    for _ in 0..<wanted { position = Int(storage.tape[position].next) }
+    for _ in 0..<offset { position = Int(storage.tape[position].next) }
     return JSONNode(storage: storage, index: position)
   }
 

@@ -3,19 +3,20 @@
 extension Filters {
   static let sequences: [String: FilterBody] = [
     "length": count, "count": count,
-    "first": { (value, arguments, _) throws(JinjaError) in
+    "first": { (value, arguments, interpreter) throws(JinjaError) in
       try arguments.expectNone()
       let none = Value.undefined("No first item, sequence was empty.")
       if case .generator(let generator) = value { return generator.takeFirst() ?? none }
       if case .string(let text) = value {
         return text.unicodeScalars.first.map { .string(String($0)) } ?? none
       }
-      return try value.iterated().first ?? none
+      return try value.iterated(interpreter.meter).first ?? none
     },
-    "last": { (value, arguments, _) throws(JinjaError) in
+    "last": { (value, arguments, interpreter) throws(JinjaError) in
       try arguments.expectNone()
       if case .generator = value { throw .runtime("'generator' object is not reversible") }
-      return try value.iterated().last ?? .undefined("No last item, sequence was empty.")
+      return try value.iterated(interpreter.meter).last
+        ?? .undefined("No last item, sequence was empty.")
     },
     "list": { (value, arguments, interpreter) throws(JinjaError) in
       try arguments.expectNone()
@@ -93,15 +94,17 @@ extension Filters {
     "batch": { (value, arguments, interpreter) throws(JinjaError) in
       let bound = try arguments.bound(to: "linecount", "fill_with")
       let all = try items(value, interpreter)
-      let size = try bound.integer(0) ?? 0
-      guard size > 0, size <= interpreter.meter.limits.items else {
-        throw .runtime("the size of a batch must be positive")
+      var size = try bound.integer(0) ?? 0
+      guard size > 0 else { throw .runtime("the size of a batch must be positive") }
+      if bound.optional(1) != nil {
+        try interpreter.meter.chargeItems(size)
+      } else {
+        size = min(size, max(all.count, 1))
       }
       var batches: [Value] = []
       for start in stride(from: 0, to: all.count, by: size) {
         var batch = Array(all[start..<min(all.count, start + size)])
         if let fill = bound.optional(1), batch.count < size {
-          try interpreter.meter.chargeItems(size)
           batch += Array(repeating: fill, count: size - batch.count)
         }
         batches.append(try .list(batch))
@@ -113,9 +116,7 @@ extension Filters {
   ]
 
   static func items(_ value: Value, _ interpreter: Interpreter) throws(JinjaError) -> [Value] {
-    let items = try value.iterated()
-    try interpreter.meter.chargeItems(items.count)
-    return items
+    try value.iterated(interpreter.meter)
   }
 
   private static let count: FilterBody = { (value, arguments, _) throws(JinjaError) in

@@ -118,7 +118,8 @@ extension Filters {
       indentation = String(repeating: " ", count: width)
     }
     // The line break behind it is Jinja2's: what follows the last line break is a line, too.
-    let lines = (text + "\n").splittingLines(keepEnds: false)
+    let lines = (text + "\n").splittingLines(keepEnds: false, limit: meter.limits.items)
+    try meter.chargeItems(lines.count)
     let (growth, overflow) = lines.count.multipliedReportingOverflow(by: indentation.utf8.count + 1)
     try meter.chargeText(overflow ? .max : growth)
     try meter.chargeText(text.utf8.count)

@@ -29,7 +29,8 @@ extension Filters {
     "tojson": { (value, arguments, interpreter) throws(JinjaError) in
       let names = ("ensure_ascii", "indent", "separators", "sort_keys")
       let bound = try arguments.bound(to: names.0, names.1, names.2, names.3)
-      var dumper = JSONDumper(format: try jsonFormat(bound), meter: interpreter.meter)
+      var dumper = JSONDumper(
+        format: try jsonFormat(bound, interpreter.meter), meter: interpreter.meter)
       try dumper.append(value)
       return .string(dumper.text)
     },
@@ -67,7 +68,9 @@ extension Filters {
     return bound.isTrue(1) && !value.isTrue ? bound[0] ?? .string("") : value
   }
 
-  private static func jsonFormat(_ bound: CallArguments.Bound) throws(JinjaError) -> JSONFormat {
+  private static func jsonFormat(
+    _ bound: CallArguments.Bound, _ meter: Meter
+  ) throws(JinjaError) -> JSONFormat {
     var format = JSONFormat()
     format.ensureASCII = bound.isTrue(0)
     format.sortKeys = bound.isTrue(3)
@@ -80,7 +83,7 @@ extension Filters {
       format.indent = String(repeating: " ", count: max(0, width))
     }
     if format.indent != nil { format.itemSeparator = "," }
-    if let separators = try bound.optional(2)?.iterated() {
+    if let separators = try bound.optional(2)?.iterated(meter) {
       guard separators.count == 2 else { throw .runtime("separators must be a pair") }
       format.itemSeparator = try separators[0].expectString("a separator")
       format.keySeparator = try separators[1].expectString("a separator")

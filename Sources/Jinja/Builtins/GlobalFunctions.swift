@@ -84,8 +84,8 @@ extension Interpreter {
     if case .dictionary(let dictionary) = arguments.positional.first {
       members = dictionary.members
     } else if let pairs = arguments.positional.first {
-      for pair in try pairs.iterated() {
-        let items = try pair.iterated()
+      for pair in try pairs.iterated(interpreter.meter) {
+        let items = try pair.iterated(interpreter.meter)
         guard items.count == 2 else { throw .runtime("a dict needs pairs of key and value") }
         members[try HashableValue(items[0])] = items[1]
       }

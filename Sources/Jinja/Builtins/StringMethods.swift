@@ -26,7 +26,8 @@ enum StringMethods {
     },
     "splitlines": { (text, arguments, meter) throws(JinjaError) in
       let keepEnds = try arguments.bound(to: "keepends").isTrue(0)
-      return try list(text.splittingLines(keepEnds: keepEnds), meter)
+      try meter.chargeText(text.utf8.count)
+      return try list(text.splittingLines(keepEnds: keepEnds, limit: meter.limits.items), meter)
     },
     "partition": { (text, arguments, _) throws(JinjaError) in
       let separator = try separator(arguments)
@@ -53,7 +54,7 @@ enum StringMethods {
     "join": { (text, arguments, meter) throws(JinjaError) in
       var pieces: [String] = []
       var bytes = 0
-      for item in try arguments.bound(to: "iterable").required(0).iterated() {
+      for item in try arguments.bound(to: "iterable").required(0).iterated(meter) {
         let piece = try item.expectString("every item")
         bytes += piece.utf8.count + text.utf8.count
         try meter.checkText(bytes)
@@ -82,7 +83,10 @@ enum StringMethods {
     let (growth, overflow) = places.multipliedReportingOverflow(by: new.utf8.count)
     try meter.step(text.utf8.count / 64)
     if overflow || growth > meter.limits.outputBytes {
-      let count = min(text.splitting(by: old, limit: .max).count, limit ?? .max)
+      let found =
+        old.isEmpty
+        ? text.unicodeScalars.count + 1 : text.splitting(by: old, limit: .max).count - 1
+      let count = limit.map { $0 < 0 ? found : min($0, found) } ?? found
       let (bytes, overflow) = count.multipliedReportingOverflow(by: new.utf8.count)
       try meter.checkText(overflow ? .max : bytes)
     }
@@ -103,16 +107,20 @@ enum StringMethods {
     let bound = try arguments.bound(to: "sep", "maxsplit")
     let limit = try bound.integer(1).map { $0 < 0 ? Int.max : $0 } ?? Int.max
     try meter.chargeText(text.utf8.count)
+    // From which end makes no difference where all is split; more pieces than a list may have are
+    // not even made.
+    let isFromEnd = fromEnd && limit < Int.max
+    let count = min(limit, meter.limits.items)
     guard let separator = try bound.string(0) else {
       return try list(
-        fromEnd && limit < Int.max
-          ? text.splittingWordsFromEnd(limit: limit) : text.splittingWords(limit: limit), meter)
+        isFromEnd ? text.splittingWordsFromEnd(limit: count) : text.splittingWords(limit: count),
+        meter)
     }
     guard !separator.isEmpty else { throw .runtime("empty separator") }
     return try list(
-      fromEnd
-        ? text.splittingFromEnd(by: separator, limit: limit)
-        : text.splitting(by: separator, limit: limit), meter)
+      isFromEnd
+        ? text.splittingFromEnd(by: separator, limit: count)
+        : text.splitting(by: separator, limit: count), meter)
   }
 
   private static func list(_ pieces: [String], _ meter: Meter) throws(JinjaError) -> Value {

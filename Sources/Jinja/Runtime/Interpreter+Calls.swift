@@ -38,7 +38,7 @@ extension Interpreter {
       result.named.append((argument.name, try evaluate(argument.value, in: scope)))
     }
     if let list = arguments.unpackedList {
-      result.positional += try evaluate(list, in: scope).iterated()
+      result.positional += try evaluate(list, in: scope).iterated(meter)
     }
     if let dictionary = arguments.unpackedDictionary {
       guard case .dictionary(let dictionary) = try evaluate(dictionary, in: scope) else {

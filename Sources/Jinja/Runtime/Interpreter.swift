@@ -145,8 +145,7 @@ final class Interpreter {
   private func selectItems(
     _ loop: Statement.Loop, in scope: Scope
   ) throws(JinjaError) -> [Value] {
-    let items = try evaluate(loop.iterable, in: scope).iterated()
-    try meter.chargeItems(items.count)
+    let items = try evaluate(loop.iterable, in: scope).iterated(meter)
     guard let test = loop.test else { return items }
     var selected: [Value] = []
     for item in items {
@@ -170,7 +169,7 @@ final class Interpreter {
       namespace.attributes[attribute] = value
     case .tuple(let targets):
       if case .undefined(let undefined) = value { throw undefined.error }
-      let items = try value.iterated()
+      let items = try value.iterated(meter)
       guard items.count == targets.count else {
         throw .runtime("expected \(targets.count) values to unpack, found \(items.count)")
       }

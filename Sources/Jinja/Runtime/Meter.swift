@@ -25,7 +25,7 @@ final class Meter {
   /// For making or searching a text of so many bytes.
   func chargeText(_ bytes: Int) throws(JinjaError) {
     try checkText(bytes)
-    try step(bytes / 64)
+    try step(max(0, bytes) / 64)
   }
 
   /// For making or searching a container of so many items.

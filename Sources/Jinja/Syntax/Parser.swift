@@ -86,16 +86,25 @@ struct Parser {
         body.append(Statement(node: .output(expression), line: line))
       case .blockBegin:
         advance()
-        if case .name(let tag) = current.kind, endTags.contains(tag) { return body }
+        if case .name(let tag) = current.kind {
+          if endTags.contains(tag) { return body }
+          if !endTags.isEmpty, Self.closesBlock(tag) { throw unexpected(endOf: endTags) }
+        }
         body.append(contentsOf: try parseStatement())
         try expectBlockEnd()
       default:
-        guard endTags.isEmpty else {
-          throw unexpected(expecting: endTags.map { "'\($0)'" }.joined(separator: " or "))
-        }
+        guard endTags.isEmpty else { throw unexpected(endOf: endTags) }
         return body
       }
     }
+  }
+
+  private static func closesBlock(_ tag: String) -> Bool {
+    tag == "else" || tag == "elif" || tag.utf8.starts(with: "end".utf8)
+  }
+
+  private func unexpected(endOf endTags: [String]) -> JinjaError {
+    unexpected(expecting: endTags.map { "'\($0)'" }.joined(separator: " or "))
   }
 
   private mutating func expectBlockEnd() throws(JinjaError) {

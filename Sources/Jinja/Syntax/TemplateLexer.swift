@@ -73,8 +73,8 @@ struct TemplateLexer {
     let sign = start + 2 < source.count ? source[start + 2] : " "
     let isVariable = if case .variable = tag { true } else { false }
     appendText(from: position, to: textEnd(start, sign: sign, lstrip: !isVariable))
-    let tagLine = line
     advance(to: start + (sign == "-" || sign == "+" ? 3 : 2))
+    let tagLine = line
     switch tag {
     case .variable: try lexExpressionTag(isBlock: false)
     case .block: try lexExpressionTag(isBlock: true)

@@ -38,7 +38,6 @@ extension String {
 
   /// As `splitting`, but the limit counts from the end.
   func splittingFromEnd(by separator: String, limit: Int) -> [String] {
-    guard limit < Int.max else { return splitting(by: separator, limit: limit) }
     // Occurrences must not overlap, seen from the end: search the reversed text.
     let pieces = reversedScalars.splitting(by: separator.reversedScalars, limit: limit)
     return pieces.reversed().map(\.reversedScalars)
@@ -67,13 +66,13 @@ extension String {
     reversedScalars.splittingWords(limit: limit).reversed().map(\.reversedScalars)
   }
 
-  /// Lines by all of Python's line boundaries.
-  func splittingLines(keepEnds: Bool) -> [String] {
+  /// Lines by all of Python's line boundaries, the first few beyond a limit.
+  func splittingLines(keepEnds: Bool, limit: Int) -> [String] {
     var lines: [String] = []
     var line = String.UnicodeScalarView()
     var scalars = unicodeScalars.makeIterator()
     var next = scalars.next()
-    while let scalar = next {
+    while let scalar = next, lines.count <= limit {
       next = scalars.next()
       guard scalar.isLineBoundary else {
         line.append(scalar)

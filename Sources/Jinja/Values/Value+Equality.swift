@@ -63,9 +63,7 @@ extension Value {
       return text.firstOffset(of: part) != nil
     case .dictionary(let dictionary): return dictionary.members[try HashableValue(self)] != nil
     default:
-      let items = try container.iterated()
-      try meter.chargeItems(items.count)
-      return items.contains { isEqual(to: $0) }
+      return try container.iterated(meter).contains { isEqual(to: $0) }
     }
   }
 }
@@ -98,7 +96,6 @@ extension Value {
   fileprivate func checkIsHashable() throws(JinjaError) {
     switch self {
     case .list, .dictionary, .view: throw .runtime("unhashable type: '\(typeName)'")
-    case .undefined(let undefined): throw undefined.error
     case .tuple(let list): for item in list.items { try item.checkIsHashable() }
     default: break
     }

@@ -3,22 +3,32 @@
 
 extension Value {
   /// The items that a loop sees; dictionaries give their keys, generators only once.
-  func iterated() throws(JinjaError) -> [Value] {
+  func iterated(_ meter: Meter) throws(JinjaError) -> [Value] {
     switch self {
     case .undefined: return []
+    case .string(let text):
+      try meter.chargeItems(text.unicodeScalars.count)
+      return text.unicodeScalars.map { .string(String($0)) }
+    case .generator(let generator):
+      let items = generator.take()
+      try meter.chargeItems(items.count)
+      return items
+    default: break
+    }
+    guard isIterable else { throw .runtime("'\(typeName)' object is not iterable") }
+    try meter.chargeItems(try count())
+    switch self {
     case .list(let list), .tuple(let list): return list.items
     case .dictionary(let dictionary): return dictionary.members.keys.map(\.value)
     case .view(let view): return view.items
-    case .generator(let generator): return generator.take()
     case .range(let range): return range.items
-    case .string(let text): return text.unicodeScalars.map { .string(String($0)) }
-    default: throw .runtime("'\(typeName)' object is not iterable")
+    default: return []
     }
   }
 
   var isIterable: Bool {
     switch self {
-    case .undefined, .list, .tuple, .dictionary, .view, .generator, .range, .string, .loop: true
+    case .undefined, .list, .tuple, .dictionary, .view, .generator, .range, .string: true
     default: false
     }
   }
@@ -52,7 +62,7 @@ extension Value {
       return text.scalar(at: index).map { .string(String($0)) }
     case .dictionary(let dictionary):
       switch item {
-      case .list, .dictionary, .view, .undefined: return nil
+      case .list, .dictionary, .view: return nil
       default: return dictionary.members[try HashableValue(item)]
       }
     default: return nil
