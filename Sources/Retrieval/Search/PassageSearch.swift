@@ -29,7 +29,8 @@ struct PassageSearch {
     let vectors = queries.map { $0.vector.map(index.similarity.prepared) }
     let usesVectors = request.effectiveMode != .sparse
     precondition(
-      !usesVectors || index.liveRowCount == 0 || vectors.allSatisfy { $0?.count == index.dimension },
+      !usesVectors || index.liveRowCount == 0
+        || vectors.allSatisfy { $0?.count == index.dimension },
       "queries are embedded by the model of the collection")
     let dense = usesVectors ? search.top(depth, for: vectors.map { $0 ?? [] }) : []
     return try queries.indices.map { number in
