@@ -26,6 +26,7 @@ class Server:
     """A martlet process on a free port, with one API key."""
 
     def __init__(self, executable: str, folder: str):
+        self.executable = executable
         keys = pathlib.Path(folder, "keys")
         keys.write_text(f"# for the conformance run\n{KEY}\n")
         self.process = subprocess.Popen(
@@ -205,6 +206,42 @@ def check_metrics(client, server):
     for name in ("martlet_http_requests_total", "martlet_generation_tokens_total",
                  "martlet_time_to_first_token_seconds_bucket", "martlet_index_chunks"):
         assert name in text, name
+
+
+def check_exit_codes(client, server):
+    def run(*arguments: str) -> tuple[int, str]:
+        result = subprocess.run(
+            [server.executable, *arguments], capture_output=True, text=True, timeout=120)
+        return result.returncode, result.stderr
+
+    code, message = run("serve", "--port", "0", "--model", "/no/such/model")
+    assert code == 78 and "/no/such/model" in message, (code, message)
+    code, message = run("serve", "--host", "0.0.0.0")
+    assert code == 78 and "--api-key-file" in message, (code, message)
+    code, message = run("serve", "--port", server.url.rsplit(":", 1)[1])
+    assert code == 1 and "in use" in message, (code, message)
+    assert run("serve", "--no-such-flag")[0] == 64
+    code, message = run("serve", "--quantize", "int3", "--check-config")
+    assert code == 78 and "int4" in message, (code, message)
+
+
+def check_command_line(client, server):
+    def run(*arguments: str) -> str:
+        result = subprocess.run(
+            [server.executable, *arguments, "--server", server.url, "--api-key", KEY],
+            capture_output=True, text=True, timeout=120)
+        assert result.returncode == 0, result.stderr
+        return result.stdout
+
+    with tempfile.TemporaryDirectory() as folder:
+        pathlib.Path(folder, "tea.md").write_text("# Tea\n\nGreen tea is brewed at 80 degrees.")
+        pathlib.Path(folder, "facts.json").write_text('[{"id": "f1", "text": "铁观音是一种乌龙茶。"}]')
+        assert "2 documents" in run("ingest", folder)
+        assert "2 unchanged" in run("ingest", folder)
+    assert "80 degrees" in run("retrieve", "--top-k", "1", "how hot for green tea")
+    assert "乌龙茶" in run("retrieve", "--mode", "sparse", "乌龙")
+    assert len(json.loads(run("embed", "hello"))) == 384
+    assert run("chat", "--max-tokens", "8", "What is tea?").strip()
 
 
 def main() -> None:
