@@ -10,7 +10,7 @@ struct Collections: Sendable {
 
   func list(_ request: Request) async throws -> Response {
     let collections = try await state.documentStore().collections()
-    return try .json(["data": .array(collections.map(\.json))] as JSONValue)
+    return try .json(["collections": .array(collections.map(\.json))] as JSONValue)
   }
 
   func get(_ request: Request) async throws -> Response {
