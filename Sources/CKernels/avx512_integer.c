@@ -5,7 +5,10 @@
 #include "avx512_math.h"
 #include "avx512.h"
 
-enum { PREFETCH_BYTES = 2304 };  // far enough ahead of one token's pass through memory
+enum {
+  PREFETCH_BYTES = 2304,  // far enough ahead of one token's pass through memory
+  SIDE_BY_SIDE = 4,
+};
 
 typedef struct {
   const uint8_t *tile;
@@ -32,18 +35,29 @@ AVX512_INLINE void unpack_group(martlet_format format, const uint8_t *codes, __m
   }
 }
 
-AVX512_INLINE __m512i dot_group(const __m512i w[8], const int8_t *x, int32_t correction,
-                                size_t tokens) {
-  __m512i a = _mm512_set1_epi32(correction), b = _mm512_setzero_si512();
-  if (tokens > 1) {  // other tokens hide the latency of one chain
-    UNROLL for (int j = 0; j < 8; j++) a = _mm512_dpbusd_epi32(a, w[j], broadcast_word(x + 4 * j));
-    return a;
+// The group's dot products for `count` tokens side by side: their chains of additions are
+// interleaved, since the scheduler is too small to find independent ones further on.
+AVX512_INLINE void dot_group(const __m512i w[8], const integer_part *p, size_t first, size_t count,
+                             __m512i dots[SIDE_BY_SIDE]) {
+  UNROLL for (size_t n = 0; n < count; n++) {
+    dots[n] = _mm512_set1_epi32(p->corrections[first + n]);
   }
-  UNROLL for (int j = 0; j < 8; j += 2) {
-    a = _mm512_dpbusd_epi32(a, w[j], broadcast_word(x + 4 * j));
-    b = _mm512_dpbusd_epi32(b, w[j + 1], broadcast_word(x + 4 * j + 4));
+  if (count == 1) {  // one token alone: two chains of its own
+    const int8_t *x = p->x + GROUP * first;
+    __m512i other = _mm512_setzero_si512();
+    UNROLL for (int j = 0; j < 8; j += 2) {
+      dots[0] = _mm512_dpbusd_epi32(dots[0], w[j], broadcast_word(x + 4 * j));
+      other = _mm512_dpbusd_epi32(other, w[j + 1], broadcast_word(x + 4 * j + 4));
+    }
+    dots[0] = _mm512_add_epi32(dots[0], other);
+    return;
   }
-  return _mm512_add_epi32(a, b);
+  UNROLL for (size_t j = 0; j < 8; j++) {
+    UNROLL for (size_t n = 0; n < count; n++) {
+      __m512i x = broadcast_word(p->x + GROUP * (first + n) + 4 * j);
+      dots[n] = _mm512_dpbusd_epi32(dots[n], w[j], x);
+    }
+  }
 }
 
 AVX512_INLINE void fold(martlet_format format, size_t tokens, integer_part p) {
@@ -62,12 +76,16 @@ AVX512_INLINE void fold(martlet_format format, size_t tokens, integer_part p) {
       unpack_group(format, p.tile + h * code_bytes, w);
       const uint8_t *scales = p.tile + 2 * code_bytes + 32 * h;
       __m512 scale = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)scales));
-      UNROLL for (size_t n = 0; n < tokens; n++) {
-        __m512i dot = dot_group(w, p.x + GROUP * n, p.corrections[n], tokens);
-        __m512 factor = _mm512_mul_ps(scale, broadcast(p.scales[n]));
-        sums[n] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), factor, sums[n]);
-        // Keeps the compiler from interleaving tokens, for which there are not enough registers.
-        __asm__ volatile("" : "+v"(sums[n]), "+v"(w[0]));
+      UNROLL for (size_t first = 0; first < tokens; first += SIDE_BY_SIDE) {
+        size_t count = smaller(SIDE_BY_SIDE, tokens - first);
+        __m512i dots[SIDE_BY_SIDE];
+        dot_group(w, &p, first, count, dots);
+        UNROLL for (size_t n = 0; n < count; n++) {
+          __m512 factor = _mm512_mul_ps(scale, broadcast(p.scales[first + n]));
+          sums[first + n] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[n]), factor, sums[first + n]);
+        }
+        // Keeps the compiler from mixing in more tokens, for which there are not enough registers.
+        __asm__ volatile("" : "+v"(sums[first]), "+v"(w[0]));
       }
       p.x += GROUP * p.width;
       p.scales += p.width;

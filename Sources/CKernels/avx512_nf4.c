@@ -6,7 +6,7 @@
 #include "avx512_math.h"
 #include "avx512.h"
 
-enum { PREFETCH_BYTES = 2176 };
+enum { PREFETCH_BYTES = 2176, SIDE_BY_SIDE = 4 };
 
 typedef struct {
   const uint8_t *tile;
@@ -29,17 +29,25 @@ AVX512_INLINE void look_up(const uint8_t *codes, __m512i values, __m512i w[16]) 
   }
 }
 
-AVX512_INLINE __m512i dot_group(const __m512i w[16], const int16_t *x, size_t tokens) {
-  __m512i a = _mm512_setzero_si512(), b = a;
-  if (tokens > 1) {
-    UNROLL for (int j = 0; j < 16; j++) a = _mm512_dpwssd_epi32(a, w[j], broadcast_word(x + 2 * j));
-    return a;
+// 32 columns' dot products for `count` tokens side by side: their chains of additions are
+// interleaved, since the scheduler is too small to find independent ones further on.
+AVX512_INLINE void dot_group(const __m512i w[16], const int16_t *x, size_t count,
+                             __m512i dots[SIDE_BY_SIDE]) {
+  UNROLL for (size_t n = 0; n < count; n++) dots[n] = _mm512_setzero_si512();
+  if (count == 1) {  // one token alone: two chains of its own
+    __m512i other = _mm512_setzero_si512();
+    UNROLL for (int j = 0; j < 16; j += 2) {
+      dots[0] = _mm512_dpwssd_epi32(dots[0], w[j], broadcast_word(x + 2 * j));
+      other = _mm512_dpwssd_epi32(other, w[j + 1], broadcast_word(x + 2 * j + 2));
+    }
+    dots[0] = _mm512_add_epi32(dots[0], other);
+    return;
   }
-  UNROLL for (int j = 0; j < 16; j += 2) {
-    a = _mm512_dpwssd_epi32(a, w[j], broadcast_word(x + 2 * j));
-    b = _mm512_dpwssd_epi32(b, w[j + 1], broadcast_word(x + 2 * j + 2));
+  UNROLL for (size_t j = 0; j < 16; j++) {
+    UNROLL for (size_t n = 0; n < count; n++) {
+      dots[n] = _mm512_dpwssd_epi32(dots[n], w[j], broadcast_word(x + GROUP * n + 2 * j));
+    }
   }
-  return _mm512_add_epi32(a, b);
 }
 
 AVX512_INLINE void fold(size_t tokens, nf4_part p) {
@@ -58,12 +66,16 @@ AVX512_INLINE void fold(size_t tokens, nf4_part p) {
       look_up(p.tile + 256 * quarter, values, w);
       const uint8_t *scales = p.tile + 1024 + 32 * (quarter / 2);
       __m512 scale = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)scales));
-      UNROLL for (size_t n = 0; n < tokens; n++) {
-        __m512i dot = dot_group(w, p.x + GROUP * n, tokens);
-        __m512 factor = _mm512_mul_ps(scale, broadcast(p.scales[n]));
-        sums[n] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), factor, sums[n]);
-        // Keeps the compiler from interleaving tokens, for which there are not enough registers.
-        __asm__ volatile("" : "+v"(sums[n]), "+v"(w[0]));
+      UNROLL for (size_t first = 0; first < tokens; first += SIDE_BY_SIDE) {
+        size_t count = smaller(SIDE_BY_SIDE, tokens - first);
+        __m512i dots[SIDE_BY_SIDE];
+        dot_group(w, p.x + GROUP * first, count, dots);
+        UNROLL for (size_t n = 0; n < count; n++) {
+          __m512 factor = _mm512_mul_ps(scale, broadcast(p.scales[first + n]));
+          sums[first + n] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[n]), factor, sums[first + n]);
+        }
+        // Keeps the compiler from mixing in more tokens, for which there are not enough registers.
+        __asm__ volatile("" : "+v"(sums[first]), "+v"(w[0]));
       }
       p.x += GROUP * p.width;
       p.scales += p.width;
@@ -76,9 +88,8 @@ AVX512_INLINE void fold(size_t tokens, nf4_part p) {
 
 AVX512_INLINE void fold_block(nf4_part p) {
   for (size_t left = p.width, done; left > 0; left -= done) {
-    done = left >= 12 ? 12 : left >= 8 ? 8 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
+    done = left >= 8 ? 8 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
     switch (done) {
-      case 12: fold(12, p); break;
       case 8: fold(8, p); break;
       case 4: fold(4, p); break;
       case 2: fold(2, p); break;

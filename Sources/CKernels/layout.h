@@ -13,7 +13,7 @@ enum {
   INT4_BLOCK_BYTES = 2 * 256 + 64,  // 64 columns
   NF4_BLOCK_BYTES = 2 * 512 + 64,   // 128 columns
   INTEGER_TOKEN_BLOCK = 16,
-  NF4_TOKEN_BLOCK = 12,
+  NF4_TOKEN_BLOCK = 8,
   FLOAT_TOKEN_BLOCK = 12,
 };
 
