@@ -9,8 +9,9 @@ extension TapeBuilder {
     position += 1
     let start = position
     var kind = TapeEntry.Kind.plainString
-    while position < bytes.count {
-      let byte = bytes[position]
+    while true {
+      position = endOfPlainText(from: position)
+      guard let byte = peek() else { break }
       if byte == UInt8(ascii: "\"") {
         append(kind, from: start, to: position)
         position += 1
@@ -20,13 +21,26 @@ extension TapeBuilder {
         try skipEscape()
       } else if byte < 0x20 {
         throw failure("a control character in a string must be escaped: \(found(at: position))")
-      } else if byte < 0x80 {
-        position += 1
       } else {
         try skipMultibyteScalar(lead: byte)
       }
     }
     throw failure("a string is not closed", at: start - 1)
+  }
+
+  /// Where ASCII that stands for itself ends: most bytes of most documents pass here.
+  private func endOfPlainText(from start: Int) -> Int {
+    bytes.withUnsafeBufferPointer { bytes in
+      var index = start
+      while index < bytes.count {
+        let byte = bytes[index]
+        let isPlain =
+          byte >= 0x20 && byte < 0x80 && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\")
+        guard isPlain else { break }
+        index += 1
+      }
+      return index
+    }
   }
 
   private mutating func skipEscape() throws(JSONError) {

@@ -128,11 +128,13 @@ struct TapeBuilder {
   func peek() -> UInt8? { position < bytes.count ? bytes[position] : nil }
 
   private mutating func skipWhitespace() {
-    while position < bytes.count {
-      switch bytes[position] {
-      case 0x20, 0x0A, 0x0D, 0x09: position += 1
-      default: return
+    var index = position
+    skipping: while index < bytes.count {
+      switch bytes[index] {
+      case 0x20, 0x0A, 0x0D, 0x09: index += 1
+      default: break skipping
       }
     }
+    position = index
   }
 }

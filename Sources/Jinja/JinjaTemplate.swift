@@ -33,7 +33,8 @@ package struct JinjaLimits: Sendable {
   package var outputBytes: Int
   /// Elements of any one list or dictionary.
   package var items: Int
-  /// Expressions, statements and macro calls inside one another.
+  /// Expressions, statements and macro calls inside one another; 400 of them fit half a megabyte
+  /// of stack where the code is optimised, and 4 MiB where it is not.
   package var depth: Int
 
   package init(

@@ -55,7 +55,8 @@ import Testing
 
   @Test func writesTheShortestDigitsThatReadBack() throws {
     let numbers: [Double] = [
-      0.1, -0.0, 1e-7, 1e21, 123456.789, .leastNonzeroMagnitude, .greatestFiniteMagnitude, .pi, 2.0 / 3, 1e16, 100,
+      0.1, -0.0, 1e-7, 1e21, 123456.789, .leastNonzeroMagnitude, .greatestFiniteMagnitude, .pi,
+      2.0 / 3, 1e16, 100,
     ]
     for number in numbers {
       let bytes = JSONValue.double(number).serialized()

@@ -29,7 +29,7 @@ extension TemplateLexer {
       advance(to: position + 1)
     } else if scalar.isDigit {
       try lexNumber()
-    } else if scalar == "_" || scalar.properties.isXIDStart {
+    } else if scalar.startsName {
       let start = position
       while position < source.count, source[position].isNamePart { position += 1 }
       append(.name(text(start..<position)))
@@ -47,15 +47,13 @@ extension TemplateLexer {
   }
 
   private mutating func lexSymbol(open: inout [Symbol]) throws(JinjaError) {
-    let longest = min(2, source.count - position)
-    for length in stride(from: longest, through: 1, by: -1) {
-      guard let symbol = Symbol(rawValue: text(position..<position + length)) else { continue }
-      try balance(symbol, open: &open)
-      append(.symbol(symbol))
-      position += length
-      return
+    let second = position + 1 < source.count ? source[position + 1] : nil
+    guard let (symbol, length) = Symbol.starting(with: source[position], second) else {
+      throw .syntax("unexpected character '\(source[position])'", line: line)
     }
-    throw .syntax("unexpected character '\(source[position])'", line: line)
+    try balance(symbol, open: &open)
+    append(.symbol(symbol))
+    position += length
   }
 
   private func balance(_ symbol: Symbol, open: inout [Symbol]) throws(JinjaError) {
@@ -214,7 +212,17 @@ extension TemplateLexer {
 extension Unicode.Scalar {
   var isDigit: Bool { ("0"..."9").contains(self) }
 
-  fileprivate var isNamePart: Bool { self == "_" || properties.isXIDContinue }
+  fileprivate var startsName: Bool {
+    switch self {
+    case "a"..."z", "A"..."Z", "_": true
+    case "\0"..."\u{7F}": false
+    default: properties.isXIDStart
+    }
+  }
+
+  fileprivate var isNamePart: Bool {
+    startsName || isDigit || (value >= 0x80 && properties.isXIDContinue)
+  }
 
   /// What `str.isspace` and `\s` take for whitespace.
   var isPythonWhitespace: Bool {

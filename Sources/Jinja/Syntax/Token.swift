@@ -60,4 +60,24 @@ enum Symbol: String, Sendable, CaseIterable {
   case pipe = "|"
   case comma = ","
   case semicolon = ";"
+
+  /// The longest symbol that starts with these characters.
+  static func starting(
+    with first: Unicode.Scalar, _ second: Unicode.Scalar?
+  ) -> (symbol: Symbol, length: Int)? {
+    if let second, let pair = pairs[Pair(first: first, second: second)] { return (pair, 2) }
+    return pairs[Pair(first: first, second: nil)].map { ($0, 1) }
+  }
+
+  private struct Pair: Hashable { let first: Unicode.Scalar, second: Unicode.Scalar? }
+
+  private static let pairs: [Pair: Symbol] = {
+    var pairs: [Pair: Symbol] = [:]
+    for symbol in allCases {
+      var scalars = symbol.rawValue.unicodeScalars[...]
+      guard let first = scalars.popFirst() else { continue }
+      pairs[Pair(first: first, second: scalars.first)] = symbol
+    }
+    return pairs
+  }()
 }
