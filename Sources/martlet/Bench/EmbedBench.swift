@@ -39,24 +39,3 @@ struct EmbedBenchCommand: AsyncParsableCommand {
     report.print(asJSON: json)
   }
 }
-
-/// Text to measure with: the same on every run and machine.
-enum BenchText {
-  private static let vocabulary = """
-    river mountain city history language water energy market science music garden winter engine \
-    letter paper bridge island signal memory planet forest doctor school ocean metal theory law \
-    trade village number pattern story window camera battle king road food house light animal \
-    plant machine field computer people country region century system process result example
-    """.split(separator: " ")
-
-  /// Deterministic texts of common words (a linear congruential generator chooses).
-  static func documents(count: Int, words: Int) -> [String] {
-    var state: UInt64 = 42
-    return (0..<max(1, count)).map { _ in
-      (0..<max(1, words)).map { _ in
-        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-        return vocabulary[Int(state >> 33) % vocabulary.count]
-      }.joined(separator: " ")
-    }
-  }
-}

@@ -32,7 +32,7 @@ struct RetrieveBenchCommand: AsyncParsableCommand {
     report["dimension"] = .integer(Int64(dimension))
     let ingest = try await Timings.measure(runs: 1, warmUps: 0) { try await fill(store) }
     report["chunks_per_second_stored"] = .rounded(Double(chunks) / ingest.median, 0)
-    let queries = BenchText.documents(count: runs + 1, words: 4)
+    let queries = BenchText.zipfDocuments(count: runs + 1, words: 4)
     for mode in RetrievalMode.allCases {
       var next = queries.makeIterator()
       let timings = try await Timings.measure(runs: runs) {
@@ -51,7 +51,7 @@ struct RetrieveBenchCommand: AsyncParsableCommand {
     var settings = CollectionSettingsUpdate()
     settings.strategy = ChunkingStrategy.none
     _ = try await store.putCollection("default", settings)
-    let texts = BenchText.documents(count: chunks, words: words)
+    let texts = BenchText.zipfDocuments(count: chunks, words: words)
     for start in stride(from: 0, to: texts.count, by: 5000) {
       let batch = (start..<min(start + 5000, texts.count)).map {
         DocumentInput(id: "d\($0)", text: texts[$0])
