@@ -101,8 +101,8 @@ struct BytePairEncoding: Sendable {
       let parts = line.utf8.split(separator: 0x20, omittingEmptySubsequences: false)
       return parts.count == 2 ? (Array(parts[0]), Array(parts[1])) : nil
     }
-    guard node.kind == .array, node.count == 2, let left = node[index: 0]?.string,
-      let right = node[index: 1]?.string
+    guard node.kind == .array, node.count == 2, let left = node[0]?.string,
+      let right = node[1]?.string
     else { return nil }
     return (Array(left.utf8), Array(right.utf8))
   }
