@@ -8,6 +8,7 @@ so that attention does not cross them) and `learn` [rows, length + 1] (the token
 import io
 import json
 import random
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,17 +27,17 @@ SPLIT = (
 # Share of the rows drawn from each file in the first stage, where every token counts. English prose leads, Chinese is
 # present but modest, and conversations are read as text too: what a small model learns best is what it reads most.
 PRETRAIN_MIX = {
-    "pretrain/openstax": 0.16, "pretrain/wiki_contexts": 0.10, "pretrain/stories_asp_pb": 0.06,
-    "pretrain/standardebooks": 0.05, "pretrain/wordnet": 0.05, "pretrain/medquad": 0.03, "pretrain/factbook": 0.02,
-    "pretrain/techdocs": 0.01, "pretrain/tldr": 0.01, "pretrain/zh_niutrans": 0.04, "pretrain/zh_poetry": 0.01,
-    "chat/self_dialogue": 0.20, "chat/persona": 0.07, "chat/define": 0.06, "chat/synth_glossary": 0.05,
-    "chat/synth_basic": 0.05, "chat/oasst100": 0.03,
+    "pretrain/openstax": 0.15, "pretrain/wiki_contexts": 0.09, "pretrain/stories_asp_pb": 0.05,
+    "pretrain/standardebooks": 0.04, "pretrain/wordnet": 0.05, "pretrain/medquad": 0.03, "pretrain/factbook": 0.02,
+    "pretrain/techdocs": 0.01, "pretrain/tldr": 0.01, "pretrain/zh_niutrans": 0.03, "pretrain/zh_poetry": 0.01,
+    "chat/self_dialogue": 0.17, "chat/persona": 0.05, "chat/define": 0.05, "chat/glossary": 0.05,
+    "chat/synth_basic": 0.04, "chat/oasst100": 0.02, "chat/rag_en": 0.07, "chat/rag_zh": 0.03, "chat/synth_docs": 0.03,
 }
 # Short plain conversation first, then answers from numbered passages, then tools.
 CHAT_MIX = {
-    "self_dialogue": 0.22, "synth_basic": 0.16, "define": 0.13, "smalltalk": 0.09, "persona": 0.06, "oasst100": 0.06,
-    "synth_glossary": 0.08, "synth_docs": 0.05, "synth_factbook": 0.02, "rag_en": 0.04, "rag_multiturn_en": 0.01,
-    "rag_zh": 0.02, "rag_multiturn_zh": 0.01, "tldr_howto": 0.01, "synth_json": 0.01,
+    "self_dialogue": 0.20, "synth_basic": 0.09, "define": 0.11, "glossary": 0.12, "smalltalk": 0.05, "persona": 0.05,
+    "oasst100": 0.05, "synth_glossary": 0.05, "synth_docs": 0.07, "synth_factbook": 0.02, "rag_en": 0.08,
+    "rag_multiturn_en": 0.02, "rag_zh": 0.03, "rag_multiturn_zh": 0.01, "tldr_howto": 0.01, "synth_json": 0.01,
     "sgd_plain": 0.01, "sgd_single_call": 0.01, "bfcl": 0.01,
 }
 # Files that give the rows of full context: passages, which are long.
@@ -49,6 +50,24 @@ def records(path: Path):
         stream = zstandard.ZstdDecompressor().stream_reader(file) if path.suffix == ".zst" else file
         for line in io.TextIOWrapper(stream, encoding="utf-8"):
             yield json.loads(line)
+
+
+def without_passages(chats):
+    """The definitions of synth_glossary as plain questions and answers: the passages and the citation cut away,
+    refusals left out."""
+    for chat in chats:
+        asked, answer = chat["messages"][-2]["content"], chat["messages"][-1]["content"]
+        answer, cited = re.subn(r" \[\d+\]\.$", ".", answer)
+        question = re.sub(r"^Question:\s*", "", asked.rsplit("\n\n", 1)[-1])
+        if cited:
+            yield {"messages": [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]}
+
+
+def source(corpus: Path, name: str):
+    """Yields the records of a file of the corpus by its name in the mixes, or of one made from another."""
+    if name == "chat/glossary":
+        return without_passages(records(corpus / "chat/synth_glossary.jsonl.zst"))
+    return records(corpus / f"{name}.jsonl.zst")
 
 
 def chat_template() -> str:
@@ -97,10 +116,10 @@ def train_tokenizer(corpus: Path, characters_per_file: int = 3_000_000) -> Token
     return tokenizer
 
 
-def encode_texts(tokenizer: Tokenizer, path: Path, seed: int) -> np.ndarray:
-    """All texts or conversations of a file in random order, each followed by <|endoftext|>: uint16 [tokens]."""
+def encode_texts(tokenizer: Tokenizer, documents, seed: int) -> np.ndarray:
+    """All texts or conversations of a source in random order, each followed by <|endoftext|>: uint16 [tokens]."""
     render = renderer()
-    texts = [record["text"] if "text" in record else render(record) for record in records(path)]
+    texts = [record["text"] if "text" in record else render(record) for record in documents]
     random.Random(seed).shuffle(texts)
     end = tokenizer.token_to_id(END_OF_TEXT)
     encoded = tokenizer.encode_batch_fast(texts)
@@ -120,14 +139,14 @@ def assistant_tokens(tokenizer: Tokenizer, ids: np.ndarray) -> np.ndarray:
     return learn
 
 
-def encode_chats(tokenizer: Tokenizer, path: Path) -> dict[str, np.ndarray]:
-    """The conversations of a file back to back: ids and learn [tokens], and where each one ends [conversations]."""
+def encode_chats(tokenizer: Tokenizer, chats) -> dict[str, np.ndarray]:
+    """The conversations of a source back to back: ids and learn [tokens], and where each one ends [conversations]."""
     render = renderer()
-    encoded = tokenizer.encode_batch_fast([render(record) for record in records(path)])
-    chats = [np.array(e.ids, dtype=np.uint16) for e in encoded]
+    encoded = tokenizer.encode_batch_fast([render(chat) for chat in chats])
+    tokens = [np.array(e.ids, dtype=np.uint16) for e in encoded]
     return {
-        "ids": np.concatenate(chats), "ends": np.cumsum([len(ids) for ids in chats]),
-        "learn": np.concatenate([assistant_tokens(tokenizer, ids) for ids in chats]),
+        "ids": np.concatenate(tokens), "ends": np.cumsum([len(ids) for ids in tokens]),
+        "learn": np.concatenate([assistant_tokens(tokenizer, ids) for ids in tokens]),
     }
 
 
@@ -140,10 +159,10 @@ def prepare(corpus: Path, work: Path, seed: int = 0) -> Tokenizer:
     tokenizer = Tokenizer.from_file(str(work / "tokenizer.json"))
     for name in PRETRAIN_MIX:
         if not (work / f"{name}.npy").exists():
-            np.save(work / f"{name}.npy", encode_texts(tokenizer, corpus / f"{name}.jsonl.zst", seed))
+            np.save(work / f"{name}.npy", encode_texts(tokenizer, source(corpus, name), seed))
     for name in CHAT_MIX:
         if not (work / f"chat/{name}.npz").exists():
-            np.savez(work / f"chat/{name}.npz", **encode_chats(tokenizer, corpus / f"chat/{name}.jsonl.zst"))
+            np.savez(work / f"chat/{name}.npz", **encode_chats(tokenizer, source(corpus, f"chat/{name}")))
     return tokenizer
 
 
