@@ -242,6 +242,8 @@ def check_command_line(client, server):
     assert "乌龙茶" in run("retrieve", "--mode", "sparse", "乌龙")
     assert len(json.loads(run("embed", "hello"))) == 384
     assert run("chat", "--max-tokens", "8", "What is tea?").strip()
+    load = json.loads(run("bench", "serve", "--json", "--clients", "2", "--generate", "8"))
+    assert load["levels"][0]["tokens"] == 16, load
 
 
 def main() -> None:

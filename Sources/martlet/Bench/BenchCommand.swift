@@ -11,8 +11,8 @@ struct BenchCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench", abstract: "Measure speed.",
     subcommands: [
-      DecodeBenchCommand.self, PrefillBenchCommand.self, EmbedBenchCommand.self,
-      RetrieveBenchCommand.self,
+      DecodeBenchCommand.self, PrefillBenchCommand.self, ServeBenchCommand.self,
+      EmbedBenchCommand.self, RetrieveBenchCommand.self,
     ])
 }
 

@@ -52,29 +52,54 @@ struct ModelOptions: ParsableArguments {
   }
 }
 
-/// One sequence in a cache of its own.
-struct BenchSequence {
+/// Sequences side by side in a cache of their own.
+struct BenchSequences {
   private let model: CausalLM
   private let cache: KVCache
-  private let blocks: [Int32]
+  /// Of each sequence, in order of position.
+  private let blocks: [[Int32]]
 
-  init(model: CausalLM, capacity: Int) throws {
+  /// - Parameter capacity: positions per sequence.
+  init(model: CausalLM, count: Int = 1, capacity: Int) throws {
     self.model = model
-    let blockCount = (capacity + KVCache.blockSize - 1) / KVCache.blockSize
-    cache = try model.makeKVCache(blockCount: blockCount)
-    blocks = (0..<Int32(blockCount)).map { $0 }
+    let blockCount = Self.blockCount(capacity)
+    cache = try model.makeKVCache(blockCount: count * blockCount)
+    blocks = (0..<count).map { sequence in
+      (0..<blockCount).map { Int32(sequence * blockCount + $0) }
+    }
   }
 
-  /// Computes `count` tokens behind the first `start`, the logits of the last one.
+  /// Computes the first `context` tokens of one sequence and gives them to the others too.
+  func fill(context: Int) throws {
+    guard context > 0, let first = blocks.first else { return }
+    try forward(blocks: [first], start: 0, count: context)
+    for other in blocks.dropFirst() {
+      for block in 0..<Self.blockCount(context) {
+        cache.copyBlock(from: first[block], to: other[block])
+      }
+    }
+  }
+
+  /// Computes `count` tokens of each sequence behind its first `start`, the logits of the last ones.
   func forward(start: Int, count: Int) throws {
+    try forward(blocks: blocks, start: start, count: count)
+  }
+
+  private func forward(blocks: [[Int32]], start: Int, count: Int) throws {
     let vocabulary = model.configuration.vocabularySize
     let tokens = (0..<count).map { Int32(truncatingIfNeeded: ($0 &* 7919 &+ start) % vocabulary) }
-    let used = (start + count + KVCache.blockSize - 1) / KVCache.blockSize
-    let span = Batch.Span(
-      tokens: tokens, start: start, blocks: Array(blocks.prefix(used)), logitCount: 1)
-    try withUnsafeTemporaryAllocation(of: Float.self, capacity: vocabulary) { logits in
-      try model.forward(Batch(spans: [span]), cache: cache, logits: logits)
+    let spans = blocks.map { blocks in
+      Batch.Span(
+        tokens: tokens, start: start, blocks: Array(blocks.prefix(Self.blockCount(start + count))),
+        logitCount: 1)
     }
+    try withUnsafeTemporaryAllocation(of: Float.self, capacity: vocabulary * spans.count) {
+      try model.forward(Batch(spans: spans), cache: cache, logits: $0)
+    }
+  }
+
+  private static func blockCount(_ positions: Int) -> Int {
+    (positions + KVCache.blockSize - 1) / KVCache.blockSize
   }
 }
 
@@ -84,26 +109,32 @@ struct DecodeBenchCommand: AsyncParsableCommand {
 
   @OptionGroup var options: ModelOptions
   @Option(help: "Tokens already in the context.") var context = 128
-  @Option(help: "Tokens per run.") var tokens = 32
+  @Option(help: "Tokens per run and sequence.") var tokens = 32
+  @Option(help: "Sequences decoded side by side.") var batch = 1
 
   func run() async throws {
     let pool = options.makePool()
     let model = try options.load(pool: pool)
-    let sequence = try BenchSequence(model: model, capacity: context + tokens)
-    if context > 0 { try sequence.forward(start: 0, count: context) }
+    let count = max(1, batch)
+    let sequences = try BenchSequences(model: model, count: count, capacity: context + tokens)
+    try sequences.fill(context: context)
     let timings = try await Timings.measure(runs: options.runs) {
-      for step in 0..<tokens { try sequence.forward(start: context + step, count: 1) }
+      for step in 0..<tokens { try sequences.forward(start: context + step, count: 1) }
     }
     let bandwidth = try Processor.measureReadBandwidth(byteCount: 1 << 30, pool: pool)
-    let rate = Double(tokens) / timings.median
+    let steps = Double(tokens) / timings.median
     var report = BenchReport("decode", pool: pool)
     options.describe(model, in: &report)
     report["context"] = .integer(Int64(context))
-    report["tokens_per_second"] = .rounded(rate)
+    report["batch"] = .integer(Int64(count))
+    report["tokens_per_second"] = .rounded(steps * Double(count))
+    report["step_ms"] = .rounded(1000 / steps, 3)
     report["bytes_per_token"] = .integer(Int64(model.bytesPerDecodedToken))
+    report["kv_bytes_per_position"] = .integer(Int64(model.kvBytesPerBlock / KVCache.blockSize))
     report["read_bandwidth"] = .rounded(bandwidth, 0)
+    // The weights are read once per step, whatever the batch.
     report["share_of_read_bandwidth"] = .rounded(
-      rate * Double(model.bytesPerDecodedToken) / bandwidth, 3)
+      steps * Double(model.bytesPerDecodedToken) / bandwidth, 3)
     report["peak_memory_bytes"] = .integer(Int64(ProcessMemory.peakByteCount ?? 0))
     report.print(asJSON: options.json)
   }
@@ -119,7 +150,7 @@ struct PrefillBenchCommand: AsyncParsableCommand {
   func run() async throws {
     let pool = options.makePool()
     let model = try options.load(pool: pool)
-    let sequence = try BenchSequence(model: model, capacity: tokens)
+    let sequence = try BenchSequences(model: model, capacity: tokens)
     let timings = try await Timings.measure(runs: options.runs) {
       try sequence.forward(start: 0, count: tokens)
     }
