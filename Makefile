@@ -8,7 +8,7 @@ TEST_FLAGS = -c release -Xswiftc -enable-testing --scratch-path $(SCRATCH)/testi
 # Logic without kernels is tested unoptimised too, where overflow and bounds checks are strictest.
 PURE_TESTS = JSONTests|JinjaTests|TokenizersTests|TransportTests|HTTPTests
 
-.PHONY: help setup models build serve test test-release test-debug conformance bench lint format docs clean
+.PHONY: help setup models build serve test test-release test-debug conformance bench image lint format docs clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -38,6 +38,9 @@ conformance: build models ## run the official OpenAI client against a real serve
 
 bench: build models ## print speed beside the peers (llama.cpp, sentence-transformers)
 	@Benchmarks/run $(SCRATCH)/release/martlet
+
+image: ## run the steps of deploy/Dockerfile without a container engine (root, debootstrap)
+	@scripts/check-image
 
 lint: ## check formatting
 	$(SWIFT) format lint -s -r -p Sources Tests Package.swift
