@@ -1,5 +1,5 @@
 // What the machine lets this process use: cores (affinity and cgroup quota), memory (free memory
-// and cgroup limits), instruction set, and read bandwidth as measured. Relies on /proc and on
+// and cgroup limits) and instruction set. Relies on /proc and on
 // cgroup v1 or v2 where they are mounted; what cannot be read counts as no limit.
 
 import CLinux
@@ -34,32 +34,5 @@ package enum Processor {
     let fields = lines.first { $0.hasPrefix(key) }?.split(separator: " ") ?? []
     guard fields.count >= 2, let kibibytes = Int(fields[1]) else { return nil }
     return kibibytes * 1024
-  }
-
-  /// Bytes per second at which the pool's threads read `byteCount` bytes of memory once, the best of
-  /// three passes: the limit of decoding.
-  package static func measureReadBandwidth(byteCount: Int, pool: ThreadPool) throws -> Double {
-    let buffer = try AlignedBuffer(byteCount: byteCount)
-    let chunk = 4 << 20
-    let chunks = max(1, byteCount / chunk)
-    let lines = min(chunk, byteCount) / 64 * 64
-    // Written once: untouched pages would all be the kernel's one page of zeros.
-    pool.parallelFor(chunks) { range in
-      for i in range {
-        let bytes = buffer.elements(of: UInt8.self, at: i * lines)
-        bytes.update(repeating: 1, count: lines)
-      }
-    }
-    var best = 0.0
-    let clock = ContinuousClock()
-    for _ in 0..<3 {
-      let elapsed = clock.measure {
-        pool.parallelFor(chunks) { range in
-          for i in range { _ = kernels.read_sum(buffer.pointer + i * lines, lines) }
-        }
-      }
-      best = max(best, Double(chunks * lines) / (elapsed / .seconds(1)))
-    }
-    return best
   }
 }

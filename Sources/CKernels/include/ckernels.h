@@ -137,6 +137,10 @@ const martlet_kernels *martlet_kernels_get(void);
 /// A table by name, NULL when this CPU can't run it.
 const martlet_kernels *_Nullable martlet_kernels_named(const char *name);
 
+/// Does `rounds` of dot products of bytes on registers alone. Returns the number of multiplications
+/// and additions that were done, 0 where the processor lacks AVX-512 VNNI.
+double martlet_integer_work(size_t rounds);
+
 // Tiles ------------------------------------------------------------------------------------------
 
 /// Packs up to 16 float rows [row_count][columns] into one tile of a float format.

@@ -156,9 +156,35 @@ struct PrefillBenchCommand: AsyncParsableCommand {
     }
     var report = BenchReport("prefill", pool: pool)
     options.describe(model, in: &report)
+    let rate = Double(tokens) / timings.median
     report["tokens"] = .integer(Int64(tokens))
-    report["tokens_per_second"] = .rounded(Double(tokens) / timings.median)
+    report["tokens_per_second"] = .rounded(rate)
+    let operations = model.operationsPerPromptToken
+    report["operations_per_token"] = .integer(Int64(operations))
+    if let peak = Processor.measureIntegerPeak(pool: pool), let width = model.scheme.integerWidth {
+      report["integer_peak"] = .rounded(peak / width, 0)
+      report["share_of_integer_peak"] = .rounded(rate * Double(operations) * width / peak, 3)
+    }
     report["peak_memory_bytes"] = .integer(Int64(ProcessMemory.peakByteCount ?? 0))
     report.print(asJSON: options.json)
+  }
+}
+
+extension CausalLM {
+  /// Multiplications and additions in the matrices, attention and the head left out.
+  fileprivate var operationsPerPromptToken: Int {
+    let tables = configuration.vocabularySize * configuration.hiddenSize
+    return 2 * (parameterCount - tables * (configuration.tiedEmbeddings ? 1 : 2))
+  }
+}
+
+extension QuantizationScheme {
+  /// Bytes per activation in the scheme's products, nil for those in float.
+  fileprivate var integerWidth: Double? {
+    switch self {
+    case .int4, .int8: 1
+    case .nf4: 2
+    case .none: nil
+    }
   }
 }

@@ -1,0 +1,45 @@
+// The limits that speed is measured against, found by doing nothing else: reading memory, and
+// multiplying registers. Relies on the pool being idle; other work on the machine lowers both.
+
+import CKernels
+
+extension Processor {
+  /// Bytes per second at which the pool's threads read `byteCount` bytes of memory once, the best of
+  /// three passes: the limit of decoding.
+  package static func measureReadBandwidth(byteCount: Int, pool: ThreadPool) throws -> Double {
+    let buffer = try AlignedBuffer(byteCount: byteCount)
+    let chunk = 4 << 20
+    let chunks = max(1, byteCount / chunk)
+    let lines = min(chunk, byteCount) / 64 * 64
+    // Written once: untouched pages would all be the kernel's one page of zeros.
+    pool.parallelFor(chunks) { range in
+      for i in range {
+        let bytes = buffer.elements(of: UInt8.self, at: i * lines)
+        bytes.update(repeating: 1, count: lines)
+      }
+    }
+    return bestRate(work: Double(chunks * lines)) {
+      pool.parallelFor(chunks) { range in
+        for i in range { _ = kernels.read_sum(buffer.pointer + i * lines, lines) }
+      }
+    }
+  }
+
+  /// Additions and multiplications of bytes per second, all threads together, the best of three
+  /// passes: the limit of prefill in int4 and int8. nil where the processor has no such instruction.
+  package static func measureIntegerPeak(pool: ThreadPool) -> Double? {
+    let rounds = 4_000_000
+    let perPart = martlet_integer_work(1) * Double(rounds)
+    guard perPart > 0 else { return nil }
+    let parts = pool.threadCount * 4
+    return bestRate(work: perPart * Double(parts)) {
+      pool.parallelFor(parts) { range in for _ in range { _ = martlet_integer_work(rounds) } }
+    }
+  }
+
+  /// - Parameter work: what one pass does, in any unit. Returns units per second.
+  private static func bestRate(work: Double, _ pass: () -> Void) -> Double {
+    let clock = ContinuousClock()
+    return (0..<3).reduce(0) { best, _ in max(best, work / (clock.measure(pass) / .seconds(1))) }
+  }
+}
