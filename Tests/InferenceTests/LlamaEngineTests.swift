@@ -72,4 +72,29 @@ import Transformer
     #expect(crowded.statistics.preemptions > 0)
     #expect(crowded.statistics.usedBlocks == 0)
   }
+
+  /// Four blocks come from the cache; tokens and log probabilities are those of a cold start.
+  @Test(arguments: QuantizationScheme.allCases)
+  func aCachedPrefixEqualsAFreshOne(_ scheme: QuantizationScheme) async throws {
+    let model = try load("llama-gqa-tied-sharded", scheme)
+    let prefix = (0..<130).map { Int32($0 * 29 % 250) }
+    func request(_ ending: [Int32]) -> GenerationRequest {
+      GenerationRequest(
+        prompt: prefix + ending, sampling: SamplingParameters(temperature: 0.7, seed: 3),
+        maximumTokens: 70, ignoreEndOfSequence: true, logprobs: 5)
+    }
+    let warm = try InferenceEngine(
+      model: model, configuration: EngineConfiguration(tokensPerStep: 64))
+    _ = try await warm.run(request([9, 8, 7]))
+    for ending in [[1], [5, 6, 7, 8], [9, 8, 7]] as [[Int32]] {
+      let cold = try InferenceEngine(model: model)
+      let fresh = try await cold.run(request(ending))
+      let cached = try await warm.run(request(ending))
+      #expect(fresh.usage?.cachedTokens == 0 && cached.usage?.cachedTokens == 128)
+      #expect(cached.tokens == fresh.tokens)
+      #expect(cached.tokens.count == 70)
+      await cold.shutdown()
+    }
+    await warm.shutdown()
+  }
 }

@@ -15,7 +15,8 @@ struct ActiveRequest {
   private let maximumTokens: Int
   private var history: TokenHistory
   private var promptLogprobs: [GeneratedToken] = []
-  private var computedPromptTokens = 0
+  /// How far into the prompt spans have come.
+  private var reachedPromptTokens = 0
   private(set) var usage: GenerationUsage
   private var stopwatch: Stopwatch
 
@@ -55,12 +56,16 @@ struct ActiveRequest {
     usage.preemptions += 1
   }
 
-  /// How many prompt tokens `span` computes for the first time.
-  mutating func notePromptTokens(of span: Batch.Span) -> Int {
+  /// How many prompt tokens `span` computes for the first time, and how many before it came from
+  /// the cache instead.
+  mutating func notePromptTokens(of span: Batch.Span) -> (computed: Int, cached: Int) {
+    let start = min(span.start, request.prompt.count)
     let end = min(span.start + span.tokens.count, request.prompt.count)
-    let count = max(0, end - computedPromptTokens)
-    computedPromptTokens += count
-    return count
+    let cached = max(0, start - reachedPromptTokens)
+    let computed = max(0, end - max(start, reachedPromptTokens))
+    reachedPromptTokens = max(end, reachedPromptTokens)
+    usage.cachedTokens += cached
+    return (computed, cached)
   }
 
   /// Takes the rows of `entry`: log probabilities of the prompt first, then the next token.

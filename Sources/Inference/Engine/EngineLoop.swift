@@ -131,7 +131,9 @@ struct EngineLoop: ~Copyable {
     statistics.preemptions += plan.preempted.count
     for entry in plan.entries {
       requests[entry.id]?.noteScheduled(at: now)
-      statistics.promptTokens += requests[entry.id]?.notePromptTokens(of: entry.span) ?? 0
+      guard let prompt = requests[entry.id]?.notePromptTokens(of: entry.span) else { continue }
+      statistics.promptTokens += prompt.computed
+      statistics.cachedPromptTokens += prompt.cached
     }
     statistics.steps += 1
   }
@@ -141,6 +143,7 @@ struct EngineLoop: ~Copyable {
     statistics.waiting = scheduler.waiting.count
     statistics.usedBlocks = scheduler.blocks.usedCount
     statistics.totalBlocks = scheduler.blocks.blockCount
+    statistics.cachedBlocks = scheduler.blocks.indexedCount
     let (statistics, isIdle, now) = (statistics, scheduler.isIdle, clock.now)
     gauge.reading.withLock { reading in
       reading.statistics = statistics

@@ -51,7 +51,7 @@ package struct GenerationUsage: Sendable, Equatable {
   package var promptTokens: Int
   /// Generated tokens; a token that stopped the generation counts.
   package var completionTokens: Int
-  /// Prompt tokens that did not have to be computed.
+  /// Prompt tokens that did not have to be computed, since the KV cache held them.
   package var cachedTokens: Int
   /// How often the request lost its KV blocks to older ones and was computed again.
   package var preemptions: Int

@@ -1,24 +1,34 @@
 // Who holds which block of the KV cache. Blocks are counted by reference, so that sequences with a
-// common prefix can share them. Knows nothing of tokens; never hands out what is in use.
+// common prefix share them, and full ones keep their contents after the last reference is gone, until
+// the memory is needed: least recently used first. Never hands out what is in use.
+//
+// Relies on a sequence holding all blocks before one that it holds. Together with giving up the last
+// blocks first, that makes a prefix outlive what was computed after it.
 
-/// The free list and reference counts of a fixed number of blocks.
+/// Reference counts, free blocks and known contents of a fixed number of blocks.
 package struct BlockManager: Sendable {
   package let blockSize: Int
   /// How many owners each block has; 0 is free.
   private var referenceCounts: [Int32]
-  /// Free blocks; the last is the next to go.
-  private var free: [Int32]
+  /// Free blocks: those without contents, then those with, least recently used first.
+  private var free: BlockQueue
+  private var index: PrefixIndex
 
   package init(blockCount: Int, blockSize: Int) {
     precondition(blockCount >= 0 && blockSize > 0)
     self.blockSize = blockSize
     referenceCounts = Array(repeating: 0, count: blockCount)
-    free = (0..<Int32(blockCount)).reversed()
+    free = BlockQueue(capacity: blockCount)
+    index = PrefixIndex(blockCount: blockCount)
+    for block in 0..<Int32(blockCount) { free.append(block) }
   }
 
   package var blockCount: Int { referenceCounts.count }
+  /// Blocks that can be had, with contents or without.
   package var freeCount: Int { free.count }
   package var usedCount: Int { blockCount - freeCount }
+  /// Blocks whose contents can be found again, in use or not.
+  package var indexedCount: Int { index.count }
 
   /// Blocks needed to hold `tokenCount` tokens.
   package func blocksNeeded(for tokenCount: Int) -> Int {
@@ -32,7 +42,8 @@ package struct BlockManager: Sendable {
     guard missing > 0 else { return true }
     guard missing <= free.count else { return false }
     for _ in 0..<missing {
-      let block = free.removeLast()
+      guard let block = free.popFirst() else { preconditionFailure("the free list miscounts") }
+      index.forget(block)
       referenceCounts[Int(block)] = 1
       table.append(block)
     }
@@ -41,14 +52,66 @@ package struct BlockManager: Sendable {
 
   /// Gives up one reference to each block of `table` and empties it.
   package mutating func release(_ table: inout [Int32]) {
-    // Last first, so that the next owner gets them in ascending order again.
-    for block in table.reversed() {
-      precondition(referenceCounts[Int(block)] > 0, "block \(block) released twice")
-      referenceCounts[Int(block)] -= 1
-      if referenceCounts[Int(block)] == 0 { free.append(block) }
-    }
+    for block in table.reversed() { release(block) }
     table = []
   }
+
+  private mutating func release(_ block: Int32) {
+    precondition(referenceCounts[Int(block)] > 0, "block \(block) released twice")
+    referenceCounts[Int(block)] -= 1
+    guard referenceCounts[Int(block)] == 0 else { return }
+    if index.contains(block) { free.append(block) } else { free.prepend(block) }
+  }
+
+  private mutating func retain(_ block: Int32) {
+    if referenceCounts[Int(block)] == 0 { free.remove(block) }
+    referenceCounts[Int(block)] += 1
+  }
+
+  // MARK: - Contents
+
+  /// Appends to `table`, all of whose blocks are full and known, the block that holds `tokens`
+  /// behind them; answers false where there is none.
+  package mutating func reuse(
+    _ tokens: ArraySlice<Int32>, behind table: inout [Int32], namespace: UInt64
+  ) -> Bool {
+    guard let name = name(of: tokens, behind: table[...], namespace: namespace),
+      let block = index.find(name)
+    else { return false }
+    retain(block)
+    table.append(block)
+    return true
+  }
+
+  /// Makes the full block at `position` of `table`, which holds `tokens`, known. Where another block
+  /// holds the same already, `table` goes on with that one and its own is freed.
+  package mutating func share(
+    _ tokens: ArraySlice<Int32>, at position: Int, of table: inout [Int32], namespace: UInt64
+  ) {
+    precondition(tokens.count == blockSize)
+    guard let name = name(of: tokens, behind: table[..<position], namespace: namespace) else {
+      preconditionFailure("a block is full, but those before it are not known")
+    }
+    guard let known = index.find(name) else {
+      index.enter(table[position], as: name)
+      return
+    }
+    guard known != table[position] else { return }
+    retain(known)
+    release(table[position])
+    table[position] = known
+  }
+
+  private func name(
+    of tokens: ArraySlice<Int32>, behind table: ArraySlice<Int32>, namespace: UInt64
+  ) -> PrefixIndex.Name? {
+    guard let last = table.last else {
+      return PrefixIndex.Name(prefix: .empty(namespace: namespace), tokens: Array(tokens))
+    }
+    return index.prefix(through: last).map { PrefixIndex.Name(prefix: $0, tokens: Array(tokens)) }
+  }
+
+  // MARK: - Invariants
 
   /// What is wrong with the books, given all block tables; empty when all is well.
   package func brokenInvariants(tables: [[Int32]]) -> [String] {
@@ -61,14 +124,20 @@ package struct BlockManager: Sendable {
     for (block, count) in referenceCounts.enumerated() where count != references[block] {
       broken.append("block \(block) counts \(count) references, but has \(references[block])")
     }
-    if Set(free).count != free.count { broken.append("the free list repeats a block") }
-    for block in free where referenceCounts[Int(block)] != 0 {
+    let line = free.elements
+    if Set(line).count != free.count { broken.append("the free list repeats or loses a block") }
+    for block in line where referenceCounts[Int(block)] != 0 {
       broken.append("block \(block) is free and in use")
     }
     let unowned = referenceCounts.count { $0 == 0 }
-    if unowned != free.count {
-      broken.append("\(unowned) blocks have no owner, but \(free.count) are free")
+    if unowned != line.count {
+      broken.append("\(unowned) blocks have no owner, but \(line.count) are free")
     }
+    let places = Dictionary(line.enumerated().map { ($1, $0) }, uniquingKeysWith: min)
     return broken
+      + index.brokenInvariants { block, prefix in
+        guard let place = places[prefix] else { return true }
+        return places[block].map { $0 < place } ?? false
+      }
   }
 }

@@ -21,6 +21,10 @@ extension Scheduler {
     where sequence.blocks.count > blocks.blocksNeeded(for: sequence.tokens.count) {
       broken.append("sequence \(sequence.id) holds blocks beyond its tokens")
     }
+    for sequence in running
+    where sequence.sharedBlockCount != sequence.computedTokenCount / blocks.blockSize {
+      broken.append("sequence \(sequence.id) keeps full blocks to itself")
+    }
     for sequence in waiting where sequence.computedTokenCount > 0 || !sequence.blocks.isEmpty {
       broken.append("sequence \(sequence.id) waits, but holds part of the cache")
     }

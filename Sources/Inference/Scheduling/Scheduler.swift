@@ -90,6 +90,7 @@ package struct Scheduler: Sendable {
       guard let index = running.firstIndex(where: { $0.id == entry.id }) else { continue }
       let end = entry.span.start + entry.span.tokens.count
       running[index].computedTokenCount = end
+      shareFullBlocks(ofRunning: index)
       if running[index].wantsPromptLogits {
         running[index].nextPromptLogits = min(
           max(end, running[index].nextPromptLogits), running[index].promptCount)
@@ -133,13 +134,15 @@ package struct Scheduler: Sendable {
     var victim = running.removeLast()
     blocks.release(&victim.blocks)
     victim.computedTokenCount = 0
+    victim.sharedBlockCount = 0
     waiting.insert(victim, at: 0)
     return victim.id
   }
 
-  /// Takes from the queue, in order, what fits. A sequence is admitted when all of its tokens find
-  /// room beside all of the running ones' tokens and a block of growth for each of those, so that
-  /// prefills never preempt each other: only generated tokens can run out of blocks.
+  /// Takes from the queue, in order, what fits, with what the cache holds of it. A sequence is
+  /// admitted when all of its tokens find room beside all of the running ones' tokens and a block of
+  /// growth for each of those, so that prefills never preempt each other: only generated tokens can
+  /// run out of blocks.
   private mutating func admitWaiting(_ plan: inout StepPlan, _ budget: inout Budget) {
     var promised = running.reduce(0) {
       $0 + max(0, blocks.blocksNeeded(for: $1.tokens.count) - $1.blocks.count)
@@ -147,16 +150,48 @@ package struct Scheduler: Sendable {
     while running.count < limits.maximumSequences, let next = waiting.first,
       budget.tokens > 0, budget.logitRows > 0
     {
-      let needed = blocks.blocksNeeded(for: next.tokens.count)
-      guard needed + promised + running.count <= blocks.freeCount || running.isEmpty else { return }
-      var sequence = waiting.removeFirst()
+      var sequence = next
+      reuseCache(for: &sequence)
+      let missing = blocks.blocksNeeded(for: sequence.tokens.count) - sequence.blocks.count
       let count = grant(sequence, budget, reserved: 0)
-      guard blocks.extend(&sequence.blocks, toHold: count) else { return }
-      promised += needed - sequence.blocks.count
+      guard missing + promised + running.count <= blocks.freeCount || running.isEmpty,
+        blocks.extend(&sequence.blocks, toHold: sequence.computedTokenCount + count)
+      else {
+        blocks.release(&sequence.blocks)
+        return
+      }
+      waiting.removeFirst()
+      promised += blocks.blocksNeeded(for: sequence.tokens.count) - sequence.blocks.count
       running.append(sequence)
       let entry = entry(for: sequence, count: count)
       plan.entries.append(entry)
       budget.spend(entry.span)
+    }
+  }
+
+  /// Has the sequence begin behind the longest prefix that the cache holds.
+  private mutating func reuseCache(for sequence: inout SequenceState) {
+    while sequence.computedTokenCount + blocks.blockSize <= sequence.reusableTokenCount {
+      let end = sequence.computedTokenCount + blocks.blockSize
+      guard
+        blocks.reuse(
+          sequence.tokens[sequence.computedTokenCount..<end], behind: &sequence.blocks,
+          namespace: sequence.namespace)
+      else { return }
+      sequence.computedTokenCount = end
+      sequence.sharedBlockCount += 1
+    }
+  }
+
+  /// Lets others find the blocks that have become full.
+  private mutating func shareFullBlocks(ofRunning index: Int) {
+    let sequence = running[index]
+    for position in sequence.sharedBlockCount..<sequence.computedTokenCount / blocks.blockSize {
+      let start = position * blocks.blockSize
+      blocks.share(
+        sequence.tokens[start..<start + blocks.blockSize], at: position, of: &running[index].blocks,
+        namespace: sequence.namespace)
+      running[index].sharedBlockCount += 1
     }
   }
 

@@ -16,12 +16,19 @@ package struct SequenceState: Sendable {
   package internal(set) var computedTokenCount = 0
   /// The block table.
   package internal(set) var blocks: [Int32] = []
+  /// The first so many blocks are full and others can find them.
+  var sharedBlockCount = 0
+  /// Of the model and adapter that compute the sequence: caches of different ones never mix.
+  package let namespace: UInt64
   /// The first prompt position whose logits have yet to be delivered; `promptCount` when none are
   /// wanted. Outlives a preemption, so that nothing is delivered twice.
   package internal(set) var nextPromptLogits: Int
 
-  package init(id: ID, prompt: [Int32], wantsPromptLogits: Bool = false) {
+  package init(
+    id: ID, prompt: [Int32], wantsPromptLogits: Bool = false, namespace: UInt64 = 0
+  ) {
     self.id = id
+    self.namespace = namespace
     tokens = prompt
     promptCount = prompt.count
     nextPromptLogits = wantsPromptLogits ? 0 : prompt.count
@@ -29,6 +36,9 @@ package struct SequenceState: Sendable {
 
   package var pendingCount: Int { tokens.count - computedTokenCount }
   package var wantsPromptLogits: Bool { nextPromptLogits < promptCount }
+
+  /// How many tokens need not be computed where the cache has them: logits are wanted of the rest.
+  var reusableTokenCount: Int { wantsPromptLogits ? nextPromptLogits : tokens.count - 1 }
 
   package mutating func append(_ token: Int32) {
     tokens.append(token)

@@ -73,6 +73,7 @@ struct Generation: Sendable {
   func observe(_ reason: FinishReason, _ usage: GenerationUsage) {
     metrics.finished.increment(reason.rawValue)
     metrics.promptTokens.increment(by: Double(usage.promptTokens))
+    metrics.cachedPromptTokens.increment(by: Double(usage.cachedTokens))
     metrics.generationTokens.increment(by: Double(usage.completionTokens))
     metrics.queueTime.observe(usage.queueSeconds)
     metrics.prefillTime.observe(usage.prefillSeconds)

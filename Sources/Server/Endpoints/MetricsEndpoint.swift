@@ -27,6 +27,10 @@ struct MetricsEndpoint: Sendable {
       Gauge(name: "martlet_kv_cache_used_blocks", help: "KV cache blocks in use.") {
         engine.map { Double($0.usedBlocks) }
       },
+      Gauge(
+        name: "martlet_kv_cache_indexed_blocks",
+        help: "KV cache blocks whose contents new requests can take over, in use or not."
+      ) { engine.map { Double($0.cachedBlocks) } },
       Gauge(name: "martlet_kv_cache_total_blocks", help: "KV cache blocks there are.") {
         engine.map { Double($0.totalBlocks) }
       },

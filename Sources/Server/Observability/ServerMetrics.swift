@@ -26,6 +26,9 @@ package final class ServerMetrics: Sendable {
     "martlet_requests_finished_total", "Generated choices by how they ended.", labels: ["reason"])
   package let promptTokens = Counter(
     "martlet_prompt_tokens_total", "Prompt tokens of generation requests.")
+  package let cachedPromptTokens = Counter(
+    "martlet_prompt_tokens_cached_total",
+    "Those of them that were found in the KV cache instead of being computed.")
   package let generationTokens = Counter("martlet_generation_tokens_total", "Tokens generated.")
   package let embeddingTokens = Counter("martlet_embedding_tokens_total", "Tokens embedded.")
   package let embeddingTexts = Counter("martlet_embedding_texts_total", "Texts embedded.")
@@ -59,8 +62,8 @@ package final class ServerMetrics: Sendable {
   func exposition(gauges: [Gauge]) -> String {
     var text = PrometheusText()
     for counter in [
-      httpRequests, rejected, finished, promptTokens, generationTokens, embeddingTokens,
-      embeddingTexts, ingestedChunks,
+      httpRequests, rejected, finished, promptTokens, cachedPromptTokens, generationTokens,
+      embeddingTokens, embeddingTexts, ingestedChunks,
     ] {
       counter.render(into: &text)
     }
