@@ -8,7 +8,7 @@ TEST_FLAGS = -c release -Xswiftc -enable-testing --scratch-path $(SCRATCH)/testi
 # Logic without kernels is tested unoptimised too, where overflow and bounds checks are strictest.
 PURE_TESTS = JSONTests|JinjaTests|TokenizersTests|TransportTests|HTTPTests
 
-.PHONY: help setup models build serve test test-release test-debug conformance bench image lint format docs clean
+.PHONY: help setup models build serve test test-release test-debug conformance soak bench image lint format docs clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -26,6 +26,7 @@ serve: models build ## build and start the server on 127.0.0.1:8080 (ARGS="..." 
 	@exec $(SCRATCH)/release/martlet serve $(ARGS)
 
 test: models test-release test-debug conformance ## everything a fresh clone can test
+	@scripts/soak $(SCRATCH)/release/martlet --requests 300
 
 test-release:
 	$(SWIFT) test $(TEST_FLAGS)
@@ -36,8 +37,11 @@ test-debug:
 conformance: build models ## run the official OpenAI client against a real server
 	@scripts/conformance/run $(SCRATCH)/release/martlet
 
-bench: build models ## print speed beside the peers (llama.cpp, sentence-transformers)
-	@Benchmarks/run $(SCRATCH)/release/martlet
+soak: build models ## ten minutes of mixed traffic: memory and descriptors must stay flat
+	@scripts/soak $(SCRATCH)/release/martlet
+
+bench: build models ## print speed beside the peers (ARGS="decode prefill" picks suites)
+	@Benchmarks/run --executable $(SCRATCH)/release/martlet $(ARGS)
 
 image: ## run the steps of deploy/Dockerfile without a container engine (root, debootstrap)
 	@scripts/check-image
