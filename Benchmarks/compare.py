@@ -55,13 +55,16 @@ class Sitting:
     def __init__(self, options: argparse.Namespace):
         self.executable, self.threads = options.executable, options.threads
         self.rounds = range(options.rounds)
+        self.machine = sides.Machine()
         self.results = pathlib.Path(options.results)
         self.results.parent.mkdir(parents=True, exist_ok=True)
         if not options.append:
             self.results.unlink(missing_ok=True)
 
     def record(self, figure: str, side: str, value: float) -> None:
-        line = json.dumps({"figure": figure, "side": side, "value": value, "at": int(time.time())})
+        line = json.dumps({
+            "figure": figure, "side": side, "value": round(value, 4), "at": int(time.time()),
+            "others": round(self.machine.others(), 3)})
         print(line, flush=True)
         with self.results.open("a") as file:
             file.write(line + "\n")
@@ -224,9 +227,11 @@ SUITES = [decode, prefill, large, context, streams, first, memory, start, embed,
 
 def print_table(results: pathlib.Path) -> None:
     values: dict[tuple[str, str], list[float]] = {}
+    others = []
     for line in results.read_text().splitlines():
         result = json.loads(line)
         values.setdefault((result["figure"], result["side"]), []).append(result["value"])
+        others.append(result["others"])
     medians = {key: statistics.median(samples) for key, samples in values.items()}
     print("\n| what | martlet | peer | martlet / peer | goal |\n|---|---|---|---|---|")
     for figure, (title, unit, goal) in FIGURES.items():
@@ -237,6 +242,8 @@ def print_table(results: pathlib.Path) -> None:
         peer = f"{theirs:.{digits}f} {unit}" if theirs is not None else ""
         ratio = f"{ours / theirs:.2f}" if theirs else ""
         print(f"| {title} | {ours:.{digits}f} {unit} | {peer} | {ratio} | {goal} |")
+    print(f"\nOther processes had {statistics.median(others):.0%} of the processors meanwhile, at most "
+          f"{max(others):.0%}.")
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 their servers, which one and the same client measures (`martlet bench serve`)."""
 
 import json
+import os
 import pathlib
 import shutil
 import socket
@@ -31,6 +32,36 @@ def llama_bench(model: pathlib.Path, threads: int, runs: int, *arguments) -> lis
     return [statistics.median(test["samples_ts"]) for test in json.loads(output.stdout)]
 
 
+class Machine:
+    """How much of the processors others had while something was measured. Figures from a busy
+    machine compare nothing: llama.cpp's threads wait for each other at barriers, and lose most."""
+
+    servers: list["Server"] = []
+
+    def __init__(self):
+        self.before, self.share = self._sample(), 0.0
+
+    def others(self) -> float:
+        """Their share of the processors' time since it was asked before, a moment ago apart."""
+        total, busy, ours = (now - past for now, past in zip(self._sample(), self.before))
+        if total > 0.5:
+            self.share = max(0.0, busy - ours) / total
+            self.before = self._sample()
+        return self.share
+
+    def _sample(self) -> tuple[float, float, float]:
+        """Seconds of all processors, those of them not idle, and those that our processes had."""
+        ticks = os.sysconf("SC_CLK_TCK")
+        fields = pathlib.Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
+        times = [int(field) / ticks for field in fields]
+        ours = sum(os.times()[:4])
+        for server in self.servers:
+            stat = pathlib.Path(f"/proc/{server.process.pid}/stat").read_text().rsplit(")", 1)[1]
+            ours += sum(map(int, stat.split()[11:13])) / ticks
+        idle = times[3] + times[4]
+        return sum(times), sum(times) - idle, ours
+
+
 class Server:
     """A server process that answers on `url`; `start_seconds` is how long it took to be ready."""
 
@@ -44,6 +75,7 @@ class Server:
                 raise SystemExit(f"{command[0]} ended with {self.process.returncode} at its start")
             time.sleep(0.01)
         self.start_seconds = time.perf_counter() - start
+        Machine.servers.append(self)
 
     def _is_ready(self) -> bool:
         try:
@@ -71,6 +103,7 @@ class Server:
         return self
 
     def __exit__(self, *_):
+        Machine.servers.remove(self)
         self.process.terminate()
         self.process.wait()
 
