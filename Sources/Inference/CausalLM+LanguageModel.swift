@@ -8,4 +8,8 @@ extension CausalLM: LanguageModel {
   package var contextLength: Int { configuration.contextLength }
   package var blockSize: Int { KVCache.blockSize }
   package var endOfSequenceTokens: Set<Int32> { Set(configuration.eosTokenIDs) }
+
+  package func copyBlock(from source: Int32, to target: Int32, in cache: KVCache) {
+    cache.copyBlock(from: source, to: target)
+  }
 }

@@ -23,6 +23,9 @@ package protocol LanguageModel: Sendable {
 
   func makeKVCache(blockCount: Int) throws -> Cache
 
+  /// Copies all of a block; never called during a forward pass.
+  func copyBlock(from source: Int32, to target: Int32, in cache: Cache)
+
   /// Computes `batch` and writes the wanted logits, row-major `[wanted rows, V]`, in the order of
   /// the spans.
   func forward(_ batch: Batch, cache: Cache, logits: UnsafeMutableBufferPointer<Float>) throws

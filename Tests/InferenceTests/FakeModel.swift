@@ -44,6 +44,14 @@ final class FakeModel: LanguageModel {
     Cache(count: blockCount * blockSize)
   }
 
+  func copyBlock(from source: Int32, to target: Int32, in cache: Cache) {
+    cache.slots.withLock { slots in
+      for slot in 0..<blockSize {
+        slots[Int(target) * blockSize + slot] = slots[Int(source) * blockSize + slot]
+      }
+    }
+  }
+
   func forward(
     _ batch: Batch, cache: Cache, logits: UnsafeMutableBufferPointer<Float>
   ) throws {

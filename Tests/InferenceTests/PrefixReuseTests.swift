@@ -74,7 +74,7 @@ import Transformer
     _ = starts(&scheduler)
     scheduler.append(99, to: 1)
     scheduler.add(SequenceState(id: 2, prompt: prompt))
-    #expect(starts(&scheduler) == [1: 18, 2: 16])
+    #expect(starts(&scheduler) == [1: 18, 2: 17])
     #expect(scheduler.blocks.usedCount == 6)
   }
 

@@ -57,7 +57,7 @@ struct EngineLoop: ~Copyable {
   private mutating func step() {
     let plan = scheduler.schedule()
     note(plan, at: clock.now)
-    let results = runner.run(plan.entries)
+    let results = runner.run(plan)
     scheduler.complete(plan)
     let now = clock.now
     for (entry, result) in zip(plan.entries, results) { settle(entry, result, at: now) }

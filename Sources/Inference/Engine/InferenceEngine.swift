@@ -27,14 +27,15 @@ package final class InferenceEngine: Sendable {
         maximumSequences: limits.maximumSequences, maximumQueued: configuration.maximumQueued),
       EngineGauge()
     )
-    let forward = try model.makeForwardPass(blockCount: capacity.blockCount)
+    let cachedModel = try model.withCache(blockCount: capacity.blockCount)
     let (vocabularySize, blockSize) = (model.vocabularySize, model.blockSize)
     let thread = try Self.makeThread(niceness: configuration.niceness)
     thread.enqueue {
       var loop = EngineLoop(
         mailbox: mailbox, gauge: gauge,
         runner: ModelRunner(
-          vocabularySize: vocabularySize, maximumRows: limits.logitRowsPerStep, forward: forward),
+          vocabularySize: vocabularySize, maximumRows: limits.logitRowsPerStep,
+          model: cachedModel),
         scheduler: Scheduler(
           limits: limits, blockCount: capacity.blockCount, blockSize: blockSize),
         contextLength: capacity.contextLength, endOfSequenceTokens: endOfSequenceTokens)

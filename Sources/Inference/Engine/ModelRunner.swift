@@ -3,19 +3,22 @@
 
 import Transformer
 
-/// A forward pass over a model and a cache that are given.
-typealias ForwardPass = @Sendable (Batch, UnsafeMutableBufferPointer<Float>) throws -> Void
+/// A model with a cache of its own, whatever their types.
+struct CachedModel: Sendable {
+  let forward: @Sendable (Batch, UnsafeMutableBufferPointer<Float>) throws -> Void
+  let copyBlock: @Sendable (_ source: Int32, _ target: Int32) -> Void
+}
 
 /// A model with its KV cache and a buffer for logits.
 struct ModelRunner: ~Copyable {
   let vocabularySize: Int
-  private let forward: ForwardPass
+  private let model: CachedModel
   /// `[rows, V]`
   private let logits: UnsafeMutableBufferPointer<Float>
 
-  init(vocabularySize: Int, maximumRows: Int, forward: @escaping ForwardPass) {
+  init(vocabularySize: Int, maximumRows: Int, model: CachedModel) {
     self.vocabularySize = vocabularySize
-    self.forward = forward
+    self.model = model
     logits = .allocate(capacity: maximumRows * vocabularySize)
     logits.initialize(repeating: 0)
   }
@@ -24,20 +27,21 @@ struct ModelRunner: ~Copyable {
     logits.deallocate()
   }
 
-  /// Computes `entries` and answers each one's rows, or why there are none. The rows are valid until
+  /// Computes a plan and answers each entry's rows, or why there are none. The rows are valid until
   /// the next call.
-  func run(_ entries: [StepPlan.Entry]) -> [Result<LogitRows, InferenceError>] {
+  func run(_ plan: StepPlan) -> [Result<LogitRows, InferenceError>] {
+    for copy in plan.copies { model.copyBlock(copy.source, copy.target) }
     var rows: [LogitRows] = []
     var offset = 0
-    for entry in entries {
+    for entry in plan.entries {
       rows.append(LogitRows(values: slice(offset, entry.span.logitCount), width: vocabularySize))
       offset += entry.span.logitCount
     }
     do {
-      try forward(Batch(spans: entries.map(\.span)), slice(0, offset))
+      try model.forward(plan.batch, slice(0, offset))
       return rows.map { .success($0) }
     } catch {
-      return zip(entries, rows).map { runAlone($0, $1) }
+      return zip(plan.entries, rows).map { runAlone($0, $1) }
     }
   }
 
@@ -45,7 +49,7 @@ struct ModelRunner: ~Copyable {
     _ entry: StepPlan.Entry, _ rows: LogitRows
   ) -> Result<LogitRows, InferenceError> {
     do {
-      try forward(Batch(spans: [entry.span]), rows.values)
+      try model.forward(Batch(spans: [entry.span]), rows.values)
       return .success(rows)
     } catch {
       return .failure(.modelFailed("\(error)"))
@@ -59,11 +63,13 @@ struct ModelRunner: ~Copyable {
 }
 
 extension LanguageModel {
-  /// A forward pass with a new KV cache; hides the model's type.
-  func makeForwardPass(blockCount: Int) throws(InferenceError) -> ForwardPass {
+  /// The model with a new KV cache.
+  func withCache(blockCount: Int) throws(InferenceError) -> CachedModel {
     do {
       let cache = try makeKVCache(blockCount: blockCount)
-      return { batch, logits in try self.forward(batch, cache: cache, logits: logits) }
+      return CachedModel(
+        forward: { try self.forward($0, cache: cache, logits: $1) },
+        copyBlock: { self.copyBlock(from: $0, to: $1, in: cache) })
     } catch {
       throw .modelFailed("\(error)")
     }

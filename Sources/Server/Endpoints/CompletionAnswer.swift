@@ -38,17 +38,18 @@ struct CompletionAnswer: Sendable {
 
   func stream(into events: ServerSentEvents) async throws {
     do {
-      let usages = try await withThrowingTaskGroup(of: GenerationUsage.self) { group in
+      let usages = try await withThrowingTaskGroup(of: (Int, GenerationUsage).self) { group in
         for (index, generation, stream) in streams {
           group.addTask {
-            try await forEachPiece(of: stream, in: generation, index: index) { piece in
+            let usage = try await forEachPiece(of: stream, in: generation, index: index) { piece in
               try await send([piece], usage: includesUsage ? .null : .absent, into: events)
             }
+            return (index, usage)
           }
         }
-        return try await group.reduce(into: []) { $0.append($1) }
+        return try await group.reduce(into: []) { $0.append($1) }.sorted { $0.0 < $1.0 }
       }
-      let total = usage(of: usages)
+      let total = usage(of: usages.map(\.1))
       if includesUsage { try await send([], usage: .value(total), into: events) }
       try await events.done()
     } catch let error where !(error is CancellationError) && !(error is HTTPError) {
@@ -101,13 +102,17 @@ struct CompletionAnswer: Sendable {
     return final
   }
 
+  /// - Parameter parts: one per choice, in their order.
   private func usage(of parts: [GenerationUsage]) -> Usage {
     let prompt = generations.reduce(0) { $0 + $1.promptTokens }
     let completion = parts.reduce(0) { $0 + $1.completionTokens }
     RequestTrace.note("completion_tokens", completion)
-    return Usage(
-      promptTokens: prompt, completionTokens: completion,
-      cachedTokens: parts.reduce(0) { $0 + $1.cachedTokens })
+    var (cached, rest) = (0, parts[...])
+    for generation in generations {
+      cached += Generation.cachedTokens(of: rest.prefix(generation.choices.count))
+      rest = rest.dropFirst(generation.choices.count)
+    }
+    return Usage(promptTokens: prompt, completionTokens: completion, cachedTokens: cached)
   }
 
   private func send(

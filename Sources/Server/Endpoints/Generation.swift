@@ -66,7 +66,13 @@ struct Generation: Sendable {
     RequestTrace.note("completion_tokens", completion)
     return Usage(
       promptTokens: promptTokens, completionTokens: completion,
-      cachedTokens: parts.map(\.cachedTokens).max() ?? 0)
+      cachedTokens: Self.cachedTokens(of: parts))
+  }
+
+  /// Of one prompt with several choices. They take it over from the choice that computed it, whose
+  /// own count tells what was there before the request.
+  static func cachedTokens(of choices: some Collection<GenerationUsage>) -> Int {
+    choices.map(\.cachedTokens).min() ?? 0
   }
 
   /// Call once per choice, at its end.

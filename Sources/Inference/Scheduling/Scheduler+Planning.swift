@@ -1,0 +1,122 @@
+// What the next step computes: who joins, who gets how many tokens, and who has to give up blocks.
+//
+// Streams, of which one token is missing, always get it. Prompts share what the caller allows them:
+// the oldest is sure of a quarter, the rest goes to those with the least left, so that a giant
+// neither starves the short ones behind it nor is starved by them.
+
+import Transformer
+
+extension Scheduler {
+  /// Sequences that wait for their next token only; what a step computes for the others delays them.
+  package var streamCount: Int { running.count { $0.pendingCount == 1 } }
+
+  /// Plans the next step. Blocks are taken here, counters move in `complete`.
+  /// - Parameter promptTokens: the most tokens of prompts, beside one of each stream; the limit per
+  ///   step holds in any case. At least one where there are no streams.
+  package mutating func schedule(promptTokens: Int = .max) -> StepPlan {
+    var plan = StepPlan()
+    admitWaiting()
+    plan.copies = running.indices.compactMap { catchUp($0) }
+    let counts = tokenCounts(promptTokens: promptTokens)
+    var index = 0
+    while index < running.count {
+      let end = running[index].computedTokenCount + counts[index]
+      if blocks.extend(&running[index].blocks, toHold: end) {
+        plan.append(running[index], count: counts[index])
+        index += 1
+      } else {
+        // Whoever finds no block takes those of the newest.
+        plan.preempted.append(preemptNewest())
+      }
+    }
+    return plan
+  }
+
+  // MARK: - Comings and goings
+
+  /// Takes from the queue, in order, what fits, with what the cache holds of it. A sequence is
+  /// admitted when all of its tokens find room beside all of the running ones' tokens and a block of
+  /// growth for each of those, so that prompts never preempt each other: only generated tokens can
+  /// run out of blocks.
+  private mutating func admitWaiting() {
+    var promised = running.reduce(0) { $0 + missingBlockCount($1) }
+    while running.count < limits.maximumSequences, var next = waiting.first {
+      reuseCache(for: &next)
+      let missing = missingBlockCount(next)
+      guard missing + promised + running.count <= blocks.freeCount || running.isEmpty else {
+        blocks.release(&next.blocks)
+        return
+      }
+      promised += missing
+      waiting.removeFirst()
+      running.append(next)
+    }
+  }
+
+  /// Blocks that a sequence's tokens still need.
+  private func missingBlockCount(_ sequence: SequenceState) -> Int {
+    max(0, blocks.blocksNeeded(for: sequence.tokens.count) - sequence.blocks.count)
+  }
+
+  /// The newest sequence goes back to the front of the queue and will be computed again. Spans are
+  /// planned oldest first, so a planned sequence is never the victim.
+  private mutating func preemptNewest() -> SequenceState.ID {
+    var victim = running.removeLast()
+    blocks.release(&victim.blocks)
+    victim.computedTokenCount = 0
+    victim.sharedBlockCount = 0
+    waiting.insert(victim, at: 0)
+    return victim.id
+  }
+
+  // MARK: - Shares
+
+  /// How many tokens of each running sequence the step computes.
+  private func tokenCounts(promptTokens: Int) -> [Int] {
+    var counts = running.map { $0.pendingCount == 1 ? 1 : 0 }
+    let prompts = running.indices.filter { running[$0].pendingCount > 1 }
+    guard let oldest = prompts.first else { return counts }
+    let streamCount = counts.reduce(0, +)
+    // A limit of at least one token per sequence leaves some to prompts.
+    var left = min(
+      max(promptTokens, streamCount == 0 ? 1 : 0), limits.tokensPerStep - streamCount)
+    guard left > 0 else { return counts }
+    // Streams, and prompts of which nobody wants logits, have a row each.
+    var rows = limits.logitRowsPerStep - running.count
+
+    func give(_ most: Int, to index: Int) {
+      var count = max(0, min(most, left, running[index].pendingCount - counts[index]))
+      if running[index].wantsPromptLogits {
+        count = min(count, rows)
+        rows -= count
+      }
+      counts[index] += count
+      left -= count
+    }
+
+    give((left + 3) / 4, to: oldest)
+    let byLength = prompts.sorted {
+      (running[$0].pendingCount, $0) < (running[$1].pendingCount, $1)
+    }
+    for index in byLength {
+      let others = prompts.filter { counts[$0] > 0 }
+      if let (other, end) = filler(ofNextBlockOf: index, among: others) {
+        // Waits for the other, which goes first as far as that is needed.
+        give(end - running[other].computedTokenCount - counts[other], to: other)
+      } else {
+        give(left, to: index)
+      }
+    }
+    return counts
+  }
+}
+
+extension StepPlan {
+  fileprivate mutating func append(_ sequence: SequenceState, count: Int) {
+    guard count > 0 else { return }
+    entries.append(
+      Entry(
+        id: sequence.id, span: sequence.span(count: count),
+        reachesEnd: count == sequence.pendingCount, isStream: sequence.pendingCount == 1))
+  }
+}
