@@ -11,8 +11,8 @@ package struct EngineConfiguration: Sendable {
   package var kvMemoryByteCount: Int?
   /// Requests that may wait beyond those in the batch.
   package var maximumQueued: Int
-  /// Tokens computed per step over all sequences. Bounds how long a prefill delays other
-  /// sequences' next tokens and how soon a cancellation is noticed.
+  /// The most tokens computed per step over all sequences; bounds how soon a newcomer joins in and
+  /// a cancellation is noticed. Beside running streams, `PromptPace` allows fewer.
   package var tokensPerStep: Int
   /// Tokens that end a generation besides the model's own, from generation_config.json.
   package var endOfSequenceTokens: Set<Int32>

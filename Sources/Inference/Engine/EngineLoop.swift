@@ -23,6 +23,7 @@ struct EngineLoop: ~Copyable {
   private let endOfSequenceTokens: Set<Int32>
   private let clock = ContinuousClock()
   private var scheduler: Scheduler
+  private var pace = PromptPace()
   private var requests: [SequenceState.ID: ActiveRequest] = [:]
   private var scratch = SamplingScratch()
   private var statistics = EngineStatistics()
@@ -55,11 +56,16 @@ struct EngineLoop: ~Copyable {
 
   /// Schedule, compute, deliver.
   private mutating func step() {
-    let plan = scheduler.schedule()
-    note(plan, at: clock.now)
+    let start = clock.now
+    let plan = scheduler.schedule(
+      promptTokens: pace.promptTokens(streamCount: scheduler.streamCount))
+    note(plan, at: start)
     let results = runner.run(plan)
     scheduler.complete(plan)
     let now = clock.now
+    pace.record(
+      streamCount: plan.streamCount, promptTokens: plan.promptTokenCount,
+      seconds: start.duration(to: now).seconds)
     for (entry, result) in zip(plan.entries, results) { settle(entry, result, at: now) }
     publish(madeProgress: true)
   }
