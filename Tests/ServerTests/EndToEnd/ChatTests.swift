@@ -166,6 +166,50 @@ struct ChatTests {
     #expect(last?["retrieval"]?["citations"] == retrieval["citations"])
   }
 
+  /// Passages stand before the conversation, so that the next question over the same ones finds
+  /// them in the KV cache.
+  @Test(.enabled(if: TestServer.hasEmbeddingModel))
+  func aSecondQuestionOverTheSamePassagesReusesThem() async throws {
+    let server = try await TestServer.shared.value
+    _ = try await server.send(.put, "/collections/same-passages")
+    let stored = try await server.post(
+      "/collections/same-passages/documents",
+      [
+        [
+          "id": "danube",
+          "text": """
+          The Danube rises in the Black Forest, where two brooks meet. It flows through ten \
+          countries, more than any other river, and passes Vienna, Bratislava, Budapest and \
+          Belgrade. It is 2,850 kilometres long and ends in the Black Sea, in a delta where \
+          pelicans breed.
+          """,
+        ],
+        [
+          "id": "llama", "text": "Llamas are kept in the Andes for their wool. They spit at times.",
+        ],
+      ])
+    #expect(stored.status == 200)
+    func ask(_ question: String) async throws -> JSONValue {
+      try await server.post(
+        "/chat",
+        [
+          "messages": [user(question)], "max_tokens": 4,
+          "retrieval": ["collection": "same-passages", "top_k": 2],
+        ]
+      ).json
+    }
+    let first = try await ask("How long is the Danube?")
+    let second = try await ask("Which cities does the Danube pass?")
+    for answer in [first, second] {
+      let results = answer["retrieval"]?["results"]?.array ?? []
+      #expect(results.map { $0["document_id"]?.string } == ["danube", "llama"])
+    }
+    let cached = try #require(second["usage"]?["prompt_tokens_details"]?["cached_tokens"]?.int)
+    let prompt = try #require(second["usage"]?["prompt_tokens"]?.int)
+    // All but the question and what a block is cut short by.
+    #expect(cached >= prompt - 64 && cached > 64 && cached < prompt)
+  }
+
   /// Passages that don't fit the context are left out, lowest first, and marked.
   @Test(.enabled(if: TestServer.hasEmbeddingModel))
   func passagesThatDoNotFitAreLeftOut() async throws {
