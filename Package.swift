@@ -115,7 +115,7 @@ let package = Package(
       swiftSettings: swift),
     .testTarget(
       name: "InferenceTests",
-      dependencies: ["Compute", "Inference", "JSON", "Tokenizers", "Transformer"],
+      dependencies: ["CKernels", "Compute", "Inference", "JSON", "Tokenizers", "Transformer"],
       swiftSettings: swift),
     .testTarget(
       name: "RetrievalTests",

@@ -1,0 +1,114 @@
+// A request's tokens and log probabilities are the same bits whatever else is computed, however its
+// prompt is cut, whatever the cache has of it and on however many threads. Real kernels on a small
+// model whose widths take the vector paths, over several KV blocks; each instruction set in a process
+// of its own, since the choice is made once.
+
+import CKernels
+import Compute
+import Glibc
+import Inference
+import Testing
+import Transformer
+
+@Suite(.timeLimit(.minutes(10))) struct BatchInvarianceTests {
+  static let instructionSets = (["portable", "avx2", "avx512", "avx512vnni"] as [String]).filter {
+    martlet_kernels_named($0) != nil
+  }
+
+  @Test(arguments: instructionSets)
+  func everyWayGivesTheSameBits(_ instructionSet: String) async {
+    await #expect(processExitsWith: .success) { [instructionSet] in
+      setenv("MARTLET_ISA", instructionSet, 1)
+      #expect(String(cString: kernels.name) == instructionSet)
+      for scheme in QuantizationScheme.allCases { try await Invariance(scheme: scheme).check() }
+    }
+  }
+}
+
+/// One model in all the ways.
+private struct Invariance {
+  let scheme: QuantizationScheme
+
+  func check() async throws {
+    let expected = try await expected()
+    for threads in [1, 2] {
+      let model = try model(threads: threads)
+      for chunk in [1, 7, 64, 512] { try await alone(model, chunk: chunk, expected) }
+      try await inCompany(model, expected)
+      try await fromAWarmCache(model, expected)
+    }
+  }
+
+  private func model(threads: Int) throws -> CausalLM {
+    try CausalLM.load(
+      directory: Fixtures.directory("models/llama-gqa-tied-sharded"), scheme: scheme,
+      pool: ThreadPool(threads: threads))
+  }
+
+  /// Prompts of one to five blocks, sampled and greedy; one wants its prompt's log probabilities.
+  private let requests = (0..<8).map { index in
+    GenerationRequest(
+      prompt: (0..<[140, 31, 64, 3, 97, 32, 120, 65][index]).map {
+        Int32(($0 * 37 + index * 11) % 250)
+      },
+      sampling: SamplingParameters(temperature: index.isMultiple(of: 2) ? 0.9 : 0, seed: 7),
+      maximumTokens: 40, ignoreEndOfSequence: true, logprobs: 4,
+      echoPromptLogprobs: index == 4)
+  }
+
+  /// Each request alone, its prompt in one piece, on one thread.
+  private func expected() async throws -> [Generation] {
+    let model = try model(threads: 1)
+    var results: [Generation] = []
+    for request in requests {
+      let engine = try engine(model, chunk: 512)
+      results.append(try await engine.run(request))
+      await engine.shutdown()
+    }
+    #expect(results.allSatisfy { $0.tokens.count == 40 })
+    return results
+  }
+
+  private func alone(_ model: CausalLM, chunk: Int, _ expected: [Generation]) async throws {
+    for index in [0, 4] {
+      let engine = try engine(model, chunk: chunk, sequences: 1)
+      expectSame(try await engine.run(requests[index]), expected[index], "in chunks of \(chunk)")
+      await engine.shutdown()
+    }
+  }
+
+  private func inCompany(_ model: CausalLM, _ expected: [Generation]) async throws {
+    let engine = try engine(model, chunk: 64)
+    let streams = try requests.map { try engine.submit($0) }
+    for (stream, expected) in zip(streams, expected) {
+      expectSame(try await Generation(stream), expected, "among seven others")
+    }
+    await engine.shutdown()
+  }
+
+  private func fromAWarmCache(_ model: CausalLM, _ expected: [Generation]) async throws {
+    let engine = try engine(model, chunk: 64)
+    for round in 0..<2 {
+      for (request, expected) in zip(requests, expected) {
+        let result = try await engine.run(request)
+        expectSame(result, expected, "from a warm cache")
+        guard round == 1, !request.echoPromptLogprobs else { continue }
+        #expect(result.usage?.cachedTokens == (request.prompt.count - 1) / 32 * 32)
+      }
+    }
+    await engine.shutdown()
+  }
+
+  private func engine(
+    _ model: CausalLM, chunk: Int, sequences: Int = 8
+  ) throws -> InferenceEngine {
+    try InferenceEngine(
+      model: model,
+      configuration: EngineConfiguration(maximumSequences: sequences, tokensPerStep: chunk))
+  }
+
+  private func expectSame(_ result: Generation, _ expected: Generation, _ how: Comment) {
+    #expect(result.tokens == expected.tokens, "\(scheme) \(how)")
+    #expect(result.promptLogprobs == expected.promptLogprobs, "\(scheme) \(how)")
+  }
+}
