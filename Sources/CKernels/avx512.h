@@ -35,6 +35,10 @@ void avx512_dot_rows(const float *query, const float *rows, size_t n, size_t cou
 size_t avx512_argmax(const float *x, size_t n);
 float avx512_log_sum_exp(const float *x, size_t n);
 uint64_t avx512_read_sum(const void *bytes, size_t byte_count);
+// avx512_sampling.c
+double avx512_exponentials(const float *x, size_t n, float divisor, float maximum,
+                           float *_Nullable y);
+size_t avx512_select(const float *x, size_t n, float threshold, int32_t *ids, size_t capacity);
 // avx512_attention.c
 void avx512_attention(const martlet_attention *attention);
 

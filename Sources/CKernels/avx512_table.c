@@ -45,6 +45,8 @@ const martlet_kernels martlet_avx512vnni_kernels = {
     .dot_rows = avx512_dot_rows,
     .argmax = avx512_argmax,
     .log_sum_exp = avx512_log_sum_exp,
+    .exponentials = avx512_exponentials,
+    .select = avx512_select,
     .read_sum = avx512_read_sum,
 };
 #endif

@@ -28,6 +28,8 @@ const martlet_kernels martlet_portable_kernels = {
     .dot_rows = portable_dot_rows,
     .argmax = portable_argmax,
     .log_sum_exp = portable_log_sum_exp,
+    .exponentials = portable_exponentials,
+    .select = portable_select,
     .read_sum = portable_read_sum,
 };
 

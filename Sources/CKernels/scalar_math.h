@@ -115,4 +115,13 @@ static inline float sum_lanes(const float lanes[16]) {
   return s[0];
 }
 
+static inline double sum_double_lanes(const double lanes[16]) {
+  double s[16];
+  memcpy(s, lanes, sizeof s);
+  for (int width = 8; width > 0; width /= 2) {
+    for (int i = 0; i < width; i++) s[i] = s[i] + s[i + width];
+  }
+  return s[0];
+}
+
 #endif

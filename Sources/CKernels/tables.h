@@ -37,6 +37,10 @@ void portable_dot_rows(const float *query, const float *rows, size_t n, size_t c
 size_t portable_argmax(const float *x, size_t n);
 float portable_log_sum_exp(const float *x, size_t n);
 uint64_t portable_read_sum(const void *bytes, size_t byte_count);
+// portable_sampling.c
+double portable_exponentials(const float *x, size_t n, float divisor, float maximum,
+                             float *_Nullable y);
+size_t portable_select(const float *x, size_t n, float threshold, int32_t *ids, size_t capacity);
 // portable_attention.c
 void portable_attention(const martlet_attention *attention);
 

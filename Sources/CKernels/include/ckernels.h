@@ -127,6 +127,14 @@ typedef struct __attribute__((swift_attr("@Sendable"))) {
   size_t (*argmax)(const float *x, size_t n);
   float (*log_sum_exp)(const float *x, size_t n);
 
+  // Sampling. exponentials: the sum of exp(x / divisor - maximum) in double precision, 16 lanes and
+  // then a tree; the exponentials themselves go to y unless that is NULL. select: the indices,
+  // ascending, of all values that are not below the threshold (NaN isn't); the result is how many
+  // there are, of which no more than `capacity` are written.
+  double (*exponentials)(const float *x, size_t n, float divisor, float maximum,
+                         float *_Nullable y);
+  size_t (*select)(const float *x, size_t n, float threshold, int32_t *ids, size_t capacity);
+
   // The sum of all 64-bit words: what read bandwidth is measured with.
   uint64_t (*read_sum)(const void *bytes, size_t byte_count);
 } martlet_kernels;

@@ -1,67 +1,97 @@
 // The second half of sampling: the tokens that may still be chosen, and filters that remove some.
-// Candidates stay in ascending id order throughout; that is the order of the inverse CDF too, so
-// what a random number selects never depends on how a filter looked for its survivors.
+// A filter first lists a superset of what it keeps, so that nobody touches a whole vocabulary where
+// a few tokens have nearly all of the probability. Candidates stay in ascending id order throughout;
+// that is the order of the inverse CDF too, so what a random number selects never depends on how a
+// filter looked for its survivors.
 
-import Glibc
+import CKernels
+import Compute
 
 /// Removes candidates, never all of them.
 protocol CandidateFilter: Sendable {
+  /// All tokens of the row that the filter would keep, and few others.
+  func shortlist(of row: LogitRow, temperature: Float) -> Candidates
   func filter(_ candidates: inout Candidates)
 }
 
-/// Tokens with their logits after penalties and temperature.
+/// A token that may be chosen.
+struct Candidate {
+  let id: Int32
+  /// The logit after penalties and temperature.
+  let score: Float
+  /// Its unnormalised probability: 1 for the largest score of the row.
+  let weight: Float
+}
+
+/// The tokens of a row that score no less than some limit.
 struct Candidates {
-  /// Ascending.
-  private(set) var ids: [Int32] = []
-  private(set) var scores: [Float] = []
-  /// The largest score; filters keep it, so it stays valid.
-  private(set) var maximum: Float = 0
+  /// Ascending by id.
+  private(set) var tokens: [Candidate]
+  /// The largest score of the row; filters keep its token.
+  let maximum: Float
+  /// The weights of the tokens below the limit, which rank behind all of the listed ones.
+  private(set) var unlistedMass = 0.0
 
-  var count: Int { ids.count }
-
-  /// Starts over with every token of a row `[V]`, scores divided by the temperature.
-  mutating func reset(_ logits: some Collection<Float>, temperature: Float) {
-    ids.removeAll(keepingCapacity: true)
-    scores.removeAll(keepingCapacity: true)
-    maximum = -.infinity
-    for (id, logit) in zip(Int32(0)..., logits) {
-      let score = logit / temperature
-      ids.append(id)
-      scores.append(score)
-      maximum = max(maximum, score)
+  /// Lists exactly the tokens that score at least `wantedScore`, and never those that score minus
+  /// infinity.
+  init(_ row: LogitRow, temperature: Float, scoringAtLeast wantedScore: Float) {
+    let lowestScore = max(wantedScore, -.greatestFiniteMagnitude)
+    maximum = row.maximum / temperature
+    let limit = Self.logit(below: lowestScore, temperature: temperature)
+    var ids = row.select(atLeast: limit)
+    var scores = ids.map { row.logits[Int($0)] / temperature }
+    if scores.contains(where: { $0 < lowestScore }) {
+      ids = zip(ids, scores).filter { $1 >= lowestScore }.map(\.0)
+      scores.removeAll { $0 < lowestScore }
+    }
+    let weights = Self.weights(scores, maximum: maximum)
+    tokens = ids.indices.map {
+      Candidate(id: ids[$0], score: scores[$0], weight: weights[$0])
     }
   }
 
-  /// Keeps the candidates for which `isKept(id, score)` holds.
-  mutating func keep(where isKept: (Int32, Float) -> Bool) {
-    var kept = 0
-    for index in 0..<ids.count where isKept(ids[index], scores[index]) {
-      ids[kept] = ids[index]
-      scores[kept] = scores[index]
-      kept += 1
-    }
-    ids.removeLast(ids.count - kept)
-    scores.removeLast(scores.count - kept)
+  /// A logit that scores less than `score`: every token that scores as much or more has a larger
+  /// one, whichever way the divisions round.
+  private static func logit(below score: Float, temperature: Float) -> Float {
+    let logit = score * temperature
+    let margin = max(abs(logit) * 0x1p-21, max(1, temperature) * .leastNormalMagnitude)
+    let lower = logit - margin
+    return lower / temperature < score ? lower : -.infinity
   }
 
-  /// The unnormalised probability of a score: 1 for the largest.
-  func weight(_ score: Float) -> Float {
-    expf(score - maximum)
+  private static func weights(_ scores: [Float], maximum: Float) -> [Float] {
+    [Float](unsafeUninitializedCapacity: scores.count) { buffer, count in
+      scores.withUnsafeBufferPointer { scores in
+        guard let base = scores.baseAddress else { return }
+        _ = kernels.exponentials(base, scores.count, 1, maximum, buffer.baseAddress)
+      }
+      count = scores.count
+    }
+  }
+
+  /// The sum of the listed weights.
+  var mass: Double { tokens.reduce(0) { $0 + Double($1.weight) } }
+
+  /// Says what the row's weights add up to, listed or not.
+  mutating func noteTotalMass(_ total: Double) {
+    unlistedMass = max(0, total - mass)
+  }
+
+  /// Keeps the candidates for which `isKept` holds and forgets the unlisted ones.
+  mutating func keep(where isKept: (Candidate) -> Bool) {
+    tokens.removeAll { !isKept($0) }
+    unlistedMass = 0
   }
 
   /// The first candidate in id order at which the cumulative probability exceeds `uniform`.
   func choose(uniform: Double) -> Int32? {
-    var total = 0.0
-    for score in scores { total += Double(weight(score)) }
-    let target = uniform * total
+    let target = uniform * mass
     var cumulative = 0.0
     var last: Int32?
-    for (id, score) in zip(ids, scores) {
-      let weight = Double(weight(score))
-      guard weight > 0 else { continue }
-      cumulative += weight
-      last = id
-      if cumulative > target { return id }
+    for token in tokens where token.weight > 0 {
+      cumulative += Double(token.weight)
+      last = token.id
+      if cumulative > target { break }
     }
     return last
   }

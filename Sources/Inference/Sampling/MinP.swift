@@ -7,8 +7,15 @@ import Glibc
 struct MinP: CandidateFilter {
   let share: Float
 
+  func shortlist(of row: LogitRow, temperature: Float) -> Candidates {
+    let maximum = row.maximum / temperature
+    // Wider than any rounding of the score, its distance from the maximum and the exponential.
+    let margin = 1e-3 + abs(maximum) * 1e-6
+    return Candidates(
+      row, temperature: temperature, scoringAtLeast: maximum + logf(share) - margin)
+  }
+
   func filter(_ candidates: inout Candidates) {
-    let (maximum, share) = (candidates.maximum, share)
-    candidates.keep { _, score in expf(score - maximum) >= share }
+    candidates.keep { $0.weight >= share }
   }
 }

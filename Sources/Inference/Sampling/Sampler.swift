@@ -1,11 +1,10 @@
 // Chooses the next token from a row of logits. The order is fixed: logit bias, repetition penalty,
 // presence and frequency penalties, temperature, top-k, top-p, min-p. Relies on validated
-// parameters; refuses rows with NaN or plus infinity, since any choice from them would be noise.
+// parameters: finite penalties can't hide a row's NaN or infinity, which `LogitRow` refuses.
 
 /// Memory that sampling reuses from token to token; one per engine thread.
 package struct SamplingScratch {
   fileprivate var logits: [Float] = []
-  fileprivate var candidates = Candidates()
 
   package init() {}
 }
@@ -64,16 +63,22 @@ package struct Sampler: Sendable {
     _ row: UnsafeBufferPointer<Float>, history: TokenHistory, position: Int,
     scratch: inout SamplingScratch
   ) throws(InferenceError) -> Int32 {
-    if isGreedy && processors.isEmpty { return try argmax(row) }
-    // The row is checked before the penalties, which could hide its NaN or infinity.
-    _ = try argmax(row)
+    guard !processors.isEmpty else { return choose(from: try LogitRow(row), position: position) }
     process(row, history: history, scratch: &scratch)
-    let best = try argmax(scratch.logits)
-    if isGreedy { return best }
-    narrow(&scratch)
+    return try scratch.logits.withUnsafeBufferPointer { logits throws(InferenceError) in
+      choose(from: try LogitRow(logits), position: position)
+    }
+  }
+
+  private func choose(from row: LogitRow, position: Int) -> Int32 {
+    // A score beyond float32 leaves nothing to compare it with.
+    guard !isGreedy, (row.maximum / temperature).isFinite else { return row.best }
     let uniform = Philox.uniform(
       seed: seed, choice: choice, position: UInt64(truncatingIfNeeded: position))
-    return scratch.candidates.choose(uniform: uniform) ?? best
+    guard !filters.isEmpty else {
+      return row.choose(uniform: uniform, temperature: temperature)
+    }
+    return candidates(row).choose(uniform: uniform) ?? row.best
   }
 
   /// The probabilities `[V]` that `sample` draws from, for tests and for inspection.
@@ -82,20 +87,20 @@ package struct Sampler: Sendable {
   ) throws(InferenceError) -> [Double] {
     var scratch = SamplingScratch()
     process(row, history: history, scratch: &scratch)
-    var probabilities = [Double](repeating: 0, count: row.count)
-    let best = try argmax(scratch.logits)
-    guard !isGreedy else {
-      probabilities[Int(best)] = 1
+    return try scratch.logits.withUnsafeBufferPointer { logits throws(InferenceError) in
+      let row = try LogitRow(logits)
+      var probabilities = [Double](repeating: 0, count: logits.count)
+      guard !isGreedy else {
+        probabilities[Int(row.best)] = 1
+        return probabilities
+      }
+      let candidates = candidates(row)
+      let total = candidates.mass
+      for token in candidates.tokens {
+        probabilities[Int(token.id)] = Double(token.weight) / total
+      }
       return probabilities
     }
-    narrow(&scratch)
-    let candidates = scratch.candidates
-    let weights = candidates.scores.map { Double(candidates.weight($0)) }
-    let total = weights.reduce(0, +)
-    for (id, weight) in zip(candidates.ids, weights) {
-      probabilities[Int(id)] = weight / total
-    }
-    return probabilities
   }
 
   private func process(
@@ -108,28 +113,12 @@ package struct Sampler: Sendable {
     }
   }
 
-  private func narrow(_ scratch: inout SamplingScratch) {
-    scratch.candidates.reset(scratch.logits, temperature: temperature)
-    for filter in filters {
-      filter.filter(&scratch.candidates)
-    }
-  }
-
-  /// The largest logit's token, of equals the lowest.
-  private func argmax(_ logits: some Collection<Float>) throws(InferenceError) -> Int32 {
-    var best: Int32?
-    var maximum = -Float.infinity
-    for (token, logit) in zip(Int32(0)..., logits) {
-      // False for NaN and for plus infinity.
-      guard logit < .infinity else {
-        throw .nonFiniteLogits(token: Int(token), value: "\(logit)")
-      }
-      if logit > maximum {
-        maximum = logit
-        best = token
-      }
-    }
-    guard let best else { throw .noCandidates }
-    return best
+  /// What the filters leave of a row.
+  private func candidates(_ row: LogitRow) -> Candidates {
+    var candidates =
+      filters.first?.shortlist(of: row, temperature: temperature)
+      ?? Candidates(row, temperature: temperature, scoringAtLeast: -.infinity)
+    for filter in filters { filter.filter(&candidates) }
+    return candidates
   }
 }

@@ -4,39 +4,30 @@
 import Glibc
 
 /// The raw log-softmax of one row of logits, computed on demand.
-struct TokenLogprobs {
-  private let row: UnsafeBufferPointer<Float>
+package struct TokenLogprobs {
+  private let row: LogitRow
   /// log(sum(exp(row)))
   private let logSumExp: Double
 
-  init(_ row: UnsafeBufferPointer<Float>) throws(InferenceError) {
-    var maximum = -Float.infinity
-    for (token, logit) in row.enumerated() {
-      guard logit < .infinity else {
-        throw .nonFiniteLogits(token: token, value: "\(logit)")
-      }
-      maximum = max(maximum, logit)
-    }
-    guard maximum > -.infinity else { throw .noCandidates }
-    var sum = 0.0
-    for logit in row { sum += Double(expf(logit - maximum)) }
-    self.row = row
-    logSumExp = Double(maximum) + log(sum)
+  package init(_ row: UnsafeBufferPointer<Float>) throws(InferenceError) {
+    self.row = try LogitRow(row)
+    logSumExp = Double(self.row.maximum) + log(self.row.mass(temperature: 1))
   }
 
-  func logprob(of token: Int32) -> Float {
-    Float(Double(row[Int(token)]) - logSumExp)
+  package func logprob(of token: Int32) -> Float {
+    Float(Double(row.logits[Int(token)]) - logSumExp)
   }
 
   /// `token` with the `alternatives` likeliest tokens, which may include it.
-  func describe(_ token: Int32, alternatives: Int) -> GeneratedToken {
-    var top: [GeneratedToken.Alternative] = []
+  package func describe(_ token: Int32, alternatives: Int) -> GeneratedToken {
+    var largest = LargestScores(capacity: alternatives)
     if alternatives > 0 {
-      var largest = LargestScores(capacity: alternatives)
-      for (id, logit) in zip(Int32(0)..., row) { largest.insert(id: id, score: logit) }
-      top = largest.sorted.map {
-        GeneratedToken.Alternative(id: $0.id, logprob: logprob(of: $0.id))
+      for id in row.select(atLeast: row.threshold(reachedBy: alternatives)) {
+        largest.insert(id: id, score: row.logits[Int(id)])
       }
+    }
+    let top = largest.sorted.map {
+      GeneratedToken.Alternative(id: $0.id, logprob: logprob(of: $0.id))
     }
     return GeneratedToken(id: token, logprob: logprob(of: token), top: top)
   }

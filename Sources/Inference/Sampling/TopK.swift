@@ -5,13 +5,18 @@
 struct TopK: CandidateFilter {
   let count: Int
 
+  func shortlist(of row: LogitRow, temperature: Float) -> Candidates {
+    let threshold = row.threshold(reachedBy: count)
+    return Candidates(row, temperature: temperature, scoringAtLeast: threshold / temperature)
+  }
+
   func filter(_ candidates: inout Candidates) {
-    guard count < candidates.count else { return }
-    var largest = LargestScores(capacity: count)
-    for (id, score) in zip(candidates.ids, candidates.scores) {
-      largest.insert(id: id, score: score)
+    var threshold = -Float.infinity
+    if count < candidates.tokens.count {
+      var largest = LargestScores(capacity: count)
+      for token in candidates.tokens { largest.insert(id: token.id, score: token.score) }
+      threshold = largest.worst?.score ?? threshold
     }
-    guard let threshold = largest.worst?.score else { return }
-    candidates.keep { _, score in score >= threshold }
+    candidates.keep { $0.score >= threshold }
   }
 }

@@ -12,7 +12,7 @@ struct BenchCommand: AsyncParsableCommand {
     commandName: "bench", abstract: "Measure speed.",
     subcommands: [
       DecodeBenchCommand.self, PrefillBenchCommand.self, ServeBenchCommand.self,
-      EmbedBenchCommand.self, RetrieveBenchCommand.self,
+      EmbedBenchCommand.self, RetrieveBenchCommand.self, SampleBenchCommand.self,
     ])
 }
 
