@@ -35,6 +35,7 @@ private struct Invariance {
       let model = try model(threads: threads)
       for chunk in [1, 7, 64, 512] { try await alone(model, chunk: chunk, expected) }
       try await inCompany(model, expected)
+      try await fourTimesAtOnce(model, expected)
       try await fromAWarmCache(model, expected)
     }
   }
@@ -82,6 +83,18 @@ private struct Invariance {
     let streams = try requests.map { try engine.submit($0) }
     for (stream, expected) in zip(streams, expected) {
       expectSame(try await Generation(stream), expected, "among seven others")
+    }
+    await engine.shutdown()
+  }
+
+  /// One computes the prompt, the others share its blocks and copy the last.
+  private func fourTimesAtOnce(_ model: CausalLM, _ expected: [Generation]) async throws {
+    let engine = try engine(model, chunk: 64)
+    for (request, expected) in zip(requests, expected) {
+      let streams = try (0..<4).map { _ in try engine.submit(request) }
+      for stream in streams {
+        expectSame(try await Generation(stream), expected, "four times at once")
+      }
     }
     await engine.shutdown()
   }
