@@ -39,6 +39,8 @@ uint64_t avx512_read_sum(const void *bytes, size_t byte_count);
 double avx512_exponentials(const float *x, size_t n, float divisor, float maximum,
                            float *_Nullable y);
 size_t avx512_select(const float *x, size_t n, float threshold, int32_t *ids, size_t capacity);
+// avx512_scan.c
+void avx512_scan(const martlet_scan *scan);
 // avx512_attention.c
 void avx512_attention(const martlet_attention *attention);
 

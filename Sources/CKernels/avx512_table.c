@@ -47,6 +47,7 @@ const martlet_kernels martlet_avx512vnni_kernels = {
     .log_sum_exp = avx512_log_sum_exp,
     .exponentials = avx512_exponentials,
     .select = avx512_select,
+    .scan = avx512_scan,
     .read_sum = avx512_read_sum,
 };
 #endif

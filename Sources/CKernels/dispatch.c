@@ -30,6 +30,7 @@ const martlet_kernels martlet_portable_kernels = {
     .log_sum_exp = portable_log_sum_exp,
     .exponentials = portable_exponentials,
     .select = portable_select,
+    .scan = portable_scan,
     .read_sum = portable_read_sum,
 };
 

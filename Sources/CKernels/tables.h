@@ -41,6 +41,8 @@ uint64_t portable_read_sum(const void *bytes, size_t byte_count);
 double portable_exponentials(const float *x, size_t n, float divisor, float maximum,
                              float *_Nullable y);
 size_t portable_select(const float *x, size_t n, float threshold, int32_t *ids, size_t capacity);
+// scan.c
+void portable_scan(const martlet_scan *scan);
 // portable_attention.c
 void portable_attention(const martlet_attention *attention);
 

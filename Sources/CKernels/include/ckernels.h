@@ -20,6 +20,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "scan_kernels.h"
+
 #pragma clang assume_nonnull begin
 
 #define MARTLET_TILE_ROWS 16
@@ -134,6 +136,9 @@ typedef struct __attribute__((swift_attr("@Sendable"))) {
   double (*exponentials)(const float *x, size_t n, float divisor, float maximum,
                          float *_Nullable y);
   size_t (*select)(const float *x, size_t n, float threshold, int32_t *ids, size_t capacity);
+
+  // The first pass of a vector search, see scan_kernels.h.
+  void (*scan)(const martlet_scan *scan);
 
   // The sum of all 64-bit words: what read bandwidth is measured with.
   uint64_t (*read_sum)(const void *bytes, size_t byte_count);
