@@ -72,6 +72,8 @@ let package = Package(
       ],
       swiftSettings: swift),
 
+    .target(name: "Evaluation", dependencies: ["JSON"], swiftSettings: swift),
+
     // The house.
     .target(
       name: "Server",
@@ -87,7 +89,7 @@ let package = Package(
     .executableTarget(
       name: "martlet",
       dependencies: [
-        "Compute", "HTTP", "Inference", "JSON", "Retrieval", "Server", "Transformer",
+        "Compute", "Evaluation", "HTTP", "Inference", "JSON", "Retrieval", "Server", "Transformer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "OrderedCollections", package: "swift-collections"),
@@ -117,8 +119,9 @@ let package = Package(
       name: "InferenceTests",
       dependencies: ["CKernels", "Compute", "Inference", "JSON", "Tokenizers", "Transformer"],
       swiftSettings: swift),
+    .testTarget(name: "EvaluationTests", dependencies: ["Evaluation"], swiftSettings: swift),
     .testTarget(
-      name: "RetrievalTests",
+      name: "RetrievalTests
       dependencies: [
         "Compute", "JSON", "Retrieval", .product(name: "GRDB", package: "GRDB.swift"),
         .product(name: "GRDBSQLite", package: "GRDB.swift"),

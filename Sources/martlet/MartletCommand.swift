@@ -14,7 +14,7 @@ struct MartletCommand: AsyncParsableCommand {
     version: Martlet.version,
     subcommands: [
       ServeCommand.self, ChatCommand.self, IngestCommand.self, RetrieveCommand.self,
-      EmbedCommand.self, BenchCommand.self, VersionCommand.self,
+      EmbedCommand.self, BenchCommand.self, EvaluateCommand.self, VersionCommand.self,
     ])
 
   static func main() async {

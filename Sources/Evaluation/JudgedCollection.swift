@@ -1,0 +1,63 @@
+// A collection with judgments: documents and queries as JSON lines {"id","text"}, judgments as TREC
+// writes them (query, iteration, document, gain, separated by white space).
+// Refuses lines that are neither, naming file and line.
+
+import FoundationEssentials
+import JSON
+
+package struct EvaluationError: Error, CustomStringConvertible, Sendable, Hashable {
+  package var description: String
+}
+
+package struct JudgedCollection: Sendable {
+  package struct Text: Sendable, Hashable {
+    package var id: String
+    package var text: String
+  }
+
+  package var documents: [Text]
+  package var queries: [Text]
+  /// By query id.
+  package var judgments: [String: Judgments]
+
+  /// - Parameters: paths of files.
+  package init(documents: String, queries: String, judgments: String) throws(EvaluationError) {
+    self.documents = try Self.texts(documents)
+    self.queries = try Self.texts(queries)
+    self.judgments = try Self.judgments(judgments)
+  }
+
+  private static func lines(_ path: String) throws(EvaluationError) -> [Substring] {
+    guard let data = try? Data(contentsOf: URL(fileURLWithPath: path)),
+      let text = String(validating: data, as: UTF8.self)
+    else { throw EvaluationError(description: "\(path): can't be read as UTF-8 text") }
+    return text.split(omittingEmptySubsequences: false) { $0.isNewline }
+  }
+
+  private static func texts(_ path: String) throws(EvaluationError) -> [Text] {
+    var texts: [Text] = []
+    for (number, line) in try lines(path).enumerated() where !line.isEmpty {
+      guard let object = try? JSONValue(parsing: Array(line.utf8)),
+        let id = object["id"]?.string, let text = object["text"]?.string
+      else {
+        throw EvaluationError(
+          description: "\(path):\(number + 1): expected {\"id\": \"...\", \"text\": \"...\"}")
+      }
+      texts.append(Text(id: id, text: text))
+    }
+    return texts
+  }
+
+  private static func judgments(_ path: String) throws(EvaluationError) -> [String: Judgments] {
+    var judgments: [String: Judgments] = [:]
+    for (number, line) in try lines(path).enumerated() where !line.isEmpty {
+      let fields = line.split(whereSeparator: \.isWhitespace)
+      guard fields.count == 4, let gain = Int(fields[3]) else {
+        throw EvaluationError(
+          description: "\(path):\(number + 1): expected query, iteration, document, gain")
+      }
+      judgments[String(fields[0]), default: [:]][String(fields[2])] = gain
+    }
+    return judgments
+  }
+}
