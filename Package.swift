@@ -22,6 +22,7 @@ let package = Package(
   targets: [
     // System libraries and C.
     .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CStemmer", providers: [.apt(["libstemmer-dev"])]),
     .target(name: "CLinux"),
     .target(name: "CKernels", cSettings: [.define("NDEBUG", .when(configuration: .release))]),
 
@@ -65,9 +66,12 @@ let package = Package(
 
     // Documents.
     .target(
+      name: "SearchIndex", dependencies: ["CKernels", "CStemmer", "Compute", "Tokenizers"],
+      swiftSettings: swift),
+    .target(
       name: "Retrieval",
       dependencies: [
-        "CKernels", "COpenSSL", "CLinux", "Compute", "JSON",
+        "CKernels", "COpenSSL", "CLinux", "Compute", "JSON", "SearchIndex",
         .product(name: "GRDB", package: "GRDB.swift"),
       ],
       swiftSettings: swift),
@@ -89,7 +93,8 @@ let package = Package(
     .executableTarget(
       name: "martlet",
       dependencies: [
-        "Compute", "Evaluation", "HTTP", "Inference", "JSON", "Retrieval", "Server", "Transformer",
+        "Compute", "Evaluation", "HTTP", "Inference", "JSON", "Retrieval", "SearchIndex", "Server",
+        "Transformer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "OrderedCollections", package: "swift-collections"),
@@ -119,11 +124,15 @@ let package = Package(
       name: "InferenceTests",
       dependencies: ["CKernels", "Compute", "Inference", "JSON", "Tokenizers", "Transformer"],
       swiftSettings: swift),
+    .testTarget(
+      name: "SearchIndexTests", dependencies: ["CKernels", "Compute", "SearchIndex"],
+      swiftSettings: swift),
     .testTarget(name: "EvaluationTests", dependencies: ["Evaluation"], swiftSettings: swift),
     .testTarget(
-      name: "RetrievalTests
+      name: "RetrievalTests",
       dependencies: [
-        "Compute", "JSON", "Retrieval", .product(name: "GRDB", package: "GRDB.swift"),
+        "Compute", "JSON", "Retrieval", "SearchIndex",
+        .product(name: "GRDB", package: "GRDB.swift"),
         .product(name: "GRDBSQLite", package: "GRDB.swift"),
       ],
       swiftSettings: swift),

@@ -1,43 +1,12 @@
-// How text is cut for FTS5, and that no query can break its syntax.
+// Searches for words through the facade, and that no query can break the syntax.
 
 import Glibc
+import SearchIndex
 import Testing
 
 @testable import Retrieval
 
 @Suite struct LexicalTests {
-  private func words(_ text: String) -> [String] {
-    LexicalAnalyzer.indexedText(text).split(separator: " ").map(String.init)
-  }
-
-  @Test func ideographsBecomePairs() {
-    #expect(words("训练模型v2 ok") == ["训练", "练模", "模型", "型", "v2", "ok"])
-    #expect(words("大") == ["大"])
-    #expect(words("ＡＢＣ１２") == ["ABC12"])
-    #expect(words("a\u{0}b") == ["a", "b"])
-  }
-
-  @Test func queriesAreCutTheSameWay() {
-    #expect(LexicalQuery("模型训练", language: "zh").terms == ["模型", "型训", "训练"])
-    #expect(LexicalQuery("型", language: "zh").matchExpression == "\"型\" *")
-    #expect(LexicalQuery("GPT-4 模型", language: "en").terms == ["GPT", "4", "模型"])
-    #expect(LexicalQuery("?! 👍 \"", language: "en").matchExpression == nil)
-  }
-
-  @Test func stopWordsAreDroppedWhereOthersRemain() {
-    #expect(
-      LexicalQuery("What is the capital of France?", language: "en").terms
-        == ["capital", "France"])
-    #expect(LexicalQuery("to be or not to be", language: "en").terms.count == 6)
-    #expect(LexicalQuery("the die", language: "de").terms == ["the", "die"])
-    #expect(LexicalQuery("test test", language: "en").terms == ["test", "test"])
-  }
-
-  @Test func longQueriesAreCut() {
-    let query = LexicalQuery(String(repeating: "word ", count: 5000), language: "en")
-    #expect(query.terms.count == LexicalQuery.maximumTerms)
-  }
-
   @Test(arguments: [
     "\"", "a\"b", "a AND", "NOT", "OR OR", "NEAR(a b)", "a*", "^a", "words:a", "(", "a + b", "-a",
     "'; DROP TABLE chunks; --", "\u{0}", "{a b}: c", "\\", "💥", "a\u{301}", "\u{301}",
@@ -90,7 +59,7 @@ import Testing
     #expect(try await test.search("CAFE naif", mode: .sparse).map(\.documentID) == ["b"])
   }
 
-  @Test func otherLanguagesAreNotStemmed() async throws {
+  @Test func otherLanguagesHaveTheirOwnStems() async throws {
     let test = try await TestStore()
     var update = CollectionSettingsUpdate()
     update.language = "de"
@@ -100,23 +69,76 @@ import Testing
       try await test.search(query, mode: .sparse) { $0.collection = "german" }.count
     }
     #expect(try await found("hauser") == 1)
-    #expect(try await found("haus") == 0)
+    #expect(try await found("haus") == 1)
+    #expect(try await found("garte") == 1)
   }
 
-  /// Okapi BM25 as FTS5 computes it, by hand for one word.
+  /// Okapi BM25, by hand for one word.
   @Test func scoresAreBM25() async throws {
     let test = try await TestStore()
     try await test.put([
       "a": "apple banana cherry", "b": "apple", "c": "durian elder fig", "d": "x y",
     ])
     let results = try await test.search("banana", mode: .sparse)
-    let idf = log((4 - 1 + 0.5) / (1 + 0.5))
+    let idf = log(1 + (4 - 1 + 0.5) / (1 + 0.5))
     let average = 9.0 / 4
     let expected = idf * (1 * 2.2) / (1 + 1.2 * (0.25 + 0.75 * 3 / average))
     #expect(results.count == 1)
-    #expect(abs(results[0].score - expected) < 1e-9)
+    #expect(abs(results[0].score - expected) < 1e-6)
     #expect(results[0].scores.sparse == results[0].score)
     #expect(results[0].scores.dense == nil && results[0].scores.fused == nil)
+  }
+
+  @Test func changedDocumentsAreFoundByWhatTheySayNow() async throws {
+    let test = try await TestStore()
+    func found(_ query: String) async throws -> [String] {
+      try await test.search(query, mode: .sparse).map(\.documentID)
+    }
+    try await test.put(["a": "old words", "b": "other words"])
+    try await test.put(["a": "new words"])
+    #expect(try await found("old").isEmpty)
+    #expect(try await found("new") == ["a"])
+    try await test.store.deleteDocument("b", in: "default")
+    #expect(try await found("words") == ["a"])
+    #expect(try await found("\"new words\" oth*") == ["a"])
+  }
+
+  /// An index that saw many changes, swept on the way, finds what a new one does.
+  @Test func historiesDontShow() async throws {
+    let directory = try TemporaryDirectory()
+    let index = try await indexWithHistory(in: directory)
+    #expect(index.words.rowCount == index.rowCount && index.rowCount < 3000)
+    try directory.write([], to: "indexes/1.index")
+    let reopened = try await openStore(in: directory)
+    let fresh = try #require(reopened.indexes.current(index.collection))
+    #expect(fresh.rowCount == index.liveRowCount && fresh.words.rowCount == fresh.rowCount)
+    let live = try index.words.keeping(index.liveRows)
+    for query in ["w1", "w2 w3 w4", "\"w1 w2\"", "w3*"] {
+      let query = LexicalQuery(query, language: "en")
+      #expect(
+        LexicalSearch(query, in: live, mask: nil).top(50)
+          == LexicalSearch(query, in: fresh.words, mask: nil).top(50))
+    }
+  }
+
+  /// The index of a store that changed many times and was closed.
+  private func indexWithHistory(in directory: TemporaryDirectory) async throws -> CollectionIndex {
+    let store = try await openStore(in: directory)
+    var random = SeededRandom(seed: 21)
+    for _ in 0..<12 {
+      let batch = (0..<400).map { _ in
+        DocumentInput(
+          id: "\(Int.random(in: 0..<600, using: &random))",
+          text: (0..<8).map { _ in "w\(Int.random(in: 0..<40, using: &random))" }
+            .joined(separator: " "))
+      }
+      let unique = Dictionary(batch.map { ($0.id, $0) }, uniquingKeysWith: { $1 })
+      _ = try await store.putDocuments(Array(unique.values), in: "default")
+    }
+    let record = try await store.database.read { try CollectionRecord.require("default", $0) }
+    let index = try #require(store.indexes.current(record.id))
+    try await store.close()
+    return index
   }
 
   @Test func collectionsDontShareStatistics() async throws {

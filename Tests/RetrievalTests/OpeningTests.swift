@@ -2,6 +2,7 @@
 
 import Compute
 import FoundationEssentials
+import GRDB
 import GRDBSQLite
 import Glibc
 import Testing
@@ -115,19 +116,74 @@ import Testing
 
   @Test func aVectorOfTheWrongLengthIsDamage() async throws {
     let directory = try await filled()
+    try directory.write([], to: "indexes/1.index")
     execute("UPDATE chunks SET vector = x'00000000' WHERE id = 1", directory)
     #expect(
       await asyncRefusal { _ = try await openStore(in: directory) }?.code == "database_corrupt")
   }
 
-  @Test func anIndexOfAnotherAnalyzerIsRebuilt() async throws {
-    let directory = try await filled()
-    execute(
-      "UPDATE collections SET analyzer = 0; DELETE FROM fulltext_1_data WHERE id > 10", directory)
-    let store = try await openStore(in: directory)
+  /// Whether a search finds document 7 of `filled`.
+  private func findsSeven(_ store: DocumentStore) async throws -> Bool {
     var request = RetrievalRequest(.query("number 7"))
     request.mode = .sparse
-    #expect(try await store.retrieve(request).results[0].first?.documentID == "7")
+    return try await store.retrieve(request).results[0].first?.documentID == "7"
+  }
+
+  @Test func damagedSnapshotsAreMadeAnew() async throws {
+    let directory = try await filled()
+    let snapshot = try directory.read("indexes/1.index")
+    for damage in [[], Array(snapshot.dropLast(4096)), snapshot.map { $0 ^ 0x10 }] {
+      try directory.write(damage, to: "indexes/1.index")
+      let store = try await openStore(in: directory)
+      #expect(try await findsSeven(store))
+      try await store.close()
+      #expect(try directory.read("indexes/1.index") == snapshot)
+    }
+  }
+
+  @Test func snapshotsOfOlderGenerationsAreMadeAnew() async throws {
+    let directory = try await filled()
+    let old = try directory.read("indexes/1.index")
+    do {
+      let store = try await openStore(in: directory)
+      _ = try await store.putDocuments(
+        [DocumentInput(id: "new", text: "number 7 7")], in: "default")
+      try await store.close()
+    }
+    try directory.write(old, to: "indexes/1.index")
+    let reopened = try await openStore(in: directory)
+    #expect(try await findsSeven(reopened) == false)
+    try await reopened.deleteCollection("default")
+    #expect((try? directory.read("indexes/1.index")) == nil)
+  }
+
+  /// A file that the version before schema 2 wrote, whose words were in SQLite's own full text.
+  @Test func databasesOfSchema1AreBroughtForward() async throws {
+    let directory = try TemporaryDirectory()
+    try directory.write(fixture("schema-1.sqlite"), to: "martlet.sqlite")
+    let embedder = FakeEmbedder(
+      name: "all-MiniLM-L6-v2", dimension: 384,
+      weightHash: "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db")
+    let store = try await openStore(in: directory, embedder: embedder)
+    #expect(store.statistics.documents == 4 && store.statistics.chunks == 3)
+    for (query, expected) in [("birds", "birds"), ("模型", "models"), ("GPT-4", "codes")] {
+      var request = RetrievalRequest(.query(query))
+      request.mode = .sparse
+      #expect(try await store.retrieve(request).results[0].map(\.documentID) == [expected])
+    }
+    #expect(try await store.document("birds", in: "default").metadata["n"] == 1)
+    _ = try await store.putDocuments([DocumentInput(id: "a", text: "more birds")], in: "default")
+    let tables = try await store.database.read { database in
+      try Int.fetchOne(
+        database, sql: "SELECT count(*) FROM sqlite_master WHERE name LIKE 'fulltext%'")
+    }
+    #expect(tables == 0)
+  }
+
+  private func fixture(_ name: String) throws -> [UInt8] {
+    let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+      .deletingLastPathComponent().appendingPathComponent("Fixtures/retrieval/\(name)")
+    return [UInt8](try Data(contentsOf: file))
   }
 
   private func filled() async throws -> TemporaryDirectory {

@@ -1,5 +1,6 @@
 // Fusion and diversity as formulas.
 
+import SearchIndex
 import Testing
 
 @testable import Retrieval
@@ -14,7 +15,7 @@ import Testing
     let sparse: [Int: Double] = [2: 5, 3: 10]
     return Fusion.fuse(
       dense: rows([(1, 0.9), (2, 0.8)]), sparse: rows([(3, 10), (2, 5)]), method: method,
-      denseScore: { dense[$0] ?? 0 }, sparseScore: { sparse[$0] })
+      denseScore: { dense[$0] ?? 0 }, sparseScores: { $0.map { sparse[$0] } })
   }
 
   @Test func reciprocalRanks() {
@@ -40,12 +41,13 @@ import Testing
     for method in FusionMethod.allCases {
       #expect(
         Fusion.fuse(
-          dense: [], sparse: [], method: method, denseScore: { _ in 0 }, sparseScore: { _ in nil }
+          dense: [], sparse: [], method: method, denseScore: { _ in 0 },
+          sparseScores: { $0.map { _ in nil } }
         ).isEmpty)
     }
     let same = Fusion.fuse(
       dense: rows([(4, 0.5), (2, 0.5)]), sparse: [], method: .minmax, denseScore: { _ in 0 },
-      sparseScore: { _ in nil })
+      sparseScores: { $0.map { _ in nil } })
     #expect(same.map(\.row) == [2, 4], "equals are ordered by row")
   }
 

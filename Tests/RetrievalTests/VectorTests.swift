@@ -1,6 +1,7 @@
 // Exact search against the plain loop, and an index that changes under its readers' copies.
 
 import Compute
+import SearchIndex
 import Testing
 
 @testable import Retrieval
@@ -33,7 +34,7 @@ import Testing
           metadata: ["n": .integer(Int64(number)), "even": .bool(number % 2 == 0)],
           chunks: part.map { vector in
             next += 2
-            return (next, vector)
+            return IndexChange.Chunk(id: next, vector: vector)
           }))
     }
     return index
@@ -62,7 +63,8 @@ import Testing
       let mask = RowMask(index, filter: filter)
       for threads in [1, 3] {
         let pool = ThreadPool(threads: threads, niceness: 0)
-        let search = DenseSearch(index: index, mask: mask, pool: pool)
+        let search = VectorSearch(
+          index.matrix, index.similarity, mask: mask.allowed, pool: pool)
         for count in [1, 10, 600] {
           let found = search.top(count, for: queries)
           for (query, rows) in zip(queries, found) {
@@ -117,13 +119,17 @@ import Testing
             rowID: id, name: "\(id)", metadata: [:],
             chunks: rows.map { row in
               nextChunk += 1
-              return (nextChunk, row)
+              return IndexChange.Chunk(id: nextChunk, vector: row)
             }))
       }
       let before = index
       let seen = contents(before)
       try index.reserve(change.added.reduce(0) { $0 + $1.chunks.count })
+      let words = Array(repeating: "word", count: change.added.reduce(0) { $0 + $1.chunks.count })
+      change.words = try index.words.appending(words, language: "en", sharedPool)
       index.apply(change)
+      if index.isWorthSweeping { index = try index.swept() }
+      #expect(index.words.rowCount == index.rowCount)
       #expect(contents(before) == seen, "a reader's copy stays what it was")
       #expect(contents(index) == model)
       #expect(index.generation == Int64(step))
@@ -139,22 +145,8 @@ import Testing
       contents[document.rowID] = document.rows.map { row in
         Array(UnsafeBufferPointer(start: index.matrix.row(row), count: index.dimension))
       }
-      for row in document.rows {
-        #expect(index.row(ofChunk: index.chunkIDs[row]) == row)
-      }
+      #expect(document.rows.allSatisfy { index.liveRows[$0] })
     }
     return contents
-  }
-
-  @Test func topRowsKeepsTheBestInAnyOrder() {
-    var random = SeededRandom(seed: 11)
-    for count in [0, 1, 2, 7, 50] {
-      let rows = (0..<200).map { row in
-        ScoredRow(row: row, score: Double(Int.random(in: 0...20, using: &random)))
-      }
-      var top = TopRows(capacity: count)
-      for row in rows.shuffled(using: &random) { top.insert(row) }
-      #expect(top.sorted == Array(rows.sorted { $0.isBetter(than: $1) }.prefix(count)))
-    }
   }
 }

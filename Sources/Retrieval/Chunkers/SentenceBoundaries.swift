@@ -3,6 +3,8 @@
 // after 。！？；… directly, and at line ends that don't run on into a lower-case word.
 // Every scalar belongs to exactly one sentence, white space to the one before it.
 
+import SearchIndex
+
 struct SentenceBoundaries {
   private let scalars: [Unicode.Scalar]
 
@@ -34,7 +36,7 @@ struct SentenceBoundaries {
     case "…":
       let end = skipClosers(from: skipTerminators(from: position + 1), sentenceStart)
       // Chinese writes no space after it; English does, and goes on in lower case.
-      return follows(end, with: { LexicalAnalyzer.isIdeographic($0) }) || endsWord(at: end)
+      return follows(end, with: { TextScanner.isIdeographic($0) }) || endsWord(at: end)
         ? end : nil
     case "!", "?":
       let end = skipClosers(from: skipTerminators(from: position + 1), sentenceStart)
@@ -86,7 +88,7 @@ struct SentenceBoundaries {
   /// The text ends here, or white space follows and then no lower-case letter.
   private func endsWord(at end: Int) -> Bool {
     guard end < scalars.count else { return true }
-    if LexicalAnalyzer.isIdeographic(scalars[end]) { return true }
+    if TextScanner.isIdeographic(scalars[end]) { return true }
     guard scalars[end].isTrimmed else { return false }
     return !follows(skipWhitespace(from: end)) { $0.properties.isLowercase }
   }

@@ -2,6 +2,8 @@
 // side's scores to 0...1 over the candidates and adds them with weights.
 // Every candidate has a dense score; one without a word of the query has no sparse score.
 
+import SearchIndex
+
 /// A row that may be among the results, with all that is known about it.
 struct Candidate: Sendable, Hashable {
   var row: Int
@@ -23,15 +25,17 @@ enum Fusion {
   static let rankConstant = 60.0
   static let denseWeight = 0.6
 
-  /// Candidates of both lists, fused, the best first.
+  /// Candidates of both lists, fused, the best first. `sparseScores` is asked for ascending rows.
   static func fuse(
     dense: [ScoredRow], sparse: [ScoredRow], method: FusionMethod,
-    denseScore: (Int) -> Double, sparseScore: (Int) -> Double?
+    denseScore: (Int) -> Double, sparseScores: ([Int]) -> [Double?]
   ) -> [Candidate] {
     var candidates: [Int: Candidate] = [:]
+    let rows = dense.map(\.row).sorted()
+    let words = Dictionary(zip(rows, sparseScores(rows)), uniquingKeysWith: { first, _ in first })
     for (rank, hit) in dense.enumerated() {
       candidates[hit.row] = Candidate(
-        row: hit.row, dense: hit.score, sparse: sparseScore(hit.row), denseRank: rank + 1)
+        row: hit.row, dense: hit.score, sparse: words[hit.row] ?? nil, denseRank: rank + 1)
     }
     for (rank, hit) in sparse.enumerated() {
       var candidate =

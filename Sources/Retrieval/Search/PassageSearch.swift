@@ -5,6 +5,7 @@
 import Compute
 import GRDB
 import JSON
+import SearchIndex
 
 /// One query, as text for the words, as a vector for the meaning.
 struct PassageQuery: Sendable {
@@ -25,7 +26,8 @@ struct PassageSearch {
 
   func run(_ queries: [PassageQuery]) throws -> [[RetrievedChunk]] {
     let mask = RowMask(index, filter: request.filter)
-    let search = DenseSearch(index: index, mask: mask, pool: pool)
+    let search = VectorSearch(
+      index.matrix, index.similarity, mask: mask.allowed, pool: pool)
     let vectors = queries.map { $0.vector.map(index.similarity.prepared) }
     let usesVectors = request.effectiveMode != .sparse
     precondition(
@@ -34,7 +36,7 @@ struct PassageSearch {
       "queries are embedded by the model of the collection")
     let dense = usesVectors ? search.top(depth, for: vectors.map { $0 ?? [] }) : []
     return try queries.indices.map { number in
-      var candidates = try rank(
+      var candidates = rank(
         queries[number], vectors[number], usesVectors ? dense[number] : [], search, mask)
       if let minimum = request.minimumScore {
         candidates.removeAll { (usesVectors ? $0.dense : $0.sparse) ?? -.infinity < minimum }
@@ -50,18 +52,17 @@ struct PassageSearch {
 
   /// Candidates with their scores, the best first.
   private func rank(
-    _ query: PassageQuery, _ vector: [Float]?, _ dense: [ScoredRow], _ search: DenseSearch,
+    _ query: PassageQuery, _ vector: [Float]?, _ dense: [ScoredRow], _ search: VectorSearch,
     _ mask: RowMask
-  ) throws -> [Candidate] {
+  ) -> [Candidate] {
     if request.effectiveMode == .dense {
       return dense.enumerated().map { rank, hit in
         Candidate(row: hit.row, dense: hit.score, denseRank: rank + 1, score: hit.score)
       }
     }
-    let words = LexicalQuery(query.text ?? "", language: collection.settings.language)
-    let matches = try FullTextTable(collection).matches(words, database)
-    let hits = LexicalHits(matches, index: index, mask: mask)
-    let sparse = hits.top(depth)
+    let text = LexicalQuery(query.text ?? "", language: collection.settings.language)
+    let words = LexicalSearch(text, in: index.words, mask: mask.allowed)
+    let sparse = words.top(depth)
     guard request.effectiveMode == .hybrid, let vector else {
       return sparse.enumerated().map { rank, hit in
         Candidate(row: hit.row, sparse: hit.score, sparseRank: rank + 1, score: hit.score)
@@ -69,7 +70,7 @@ struct PassageSearch {
     }
     return Fusion.fuse(
       dense: dense, sparse: sparse, method: request.fusion,
-      denseScore: { search.score(vector, row: $0) }, sparseScore: { hits.score(ofRow: $0) })
+      denseScore: { search.score(vector, row: $0) }, sparseScores: words.scores)
   }
 
   // MARK: Diversity

@@ -2,19 +2,22 @@
 // damage, because newer files are refused before.
 
 import GRDB
+import SearchIndex
 
 struct CollectionRecord: Sendable, Hashable {
   var id: Int64
   var name: String
   var settings: CollectionSettings
   var embedding: EmbedderIdentity?
-  var analyzer: Int
   var generation: Int64
   var createdAt: Int
 
+  /// Numbers per vector.
+  var dimension: Int { embedding?.dimension ?? 1 }
+
   private static let columns = """
     id, name, strategy, size, overlap, separator, metric, language, embedding_name, \
-    embedding_dimension, embedding_maximum_tokens, embedding_hash, analyzer, generation, created_at
+    embedding_dimension, embedding_maximum_tokens, embedding_hash, generation, created_at
     """
 
   private init(_ row: Row) throws {
@@ -38,9 +41,8 @@ struct CollectionRecord: Sendable, Hashable {
         name: model, dimension: dimension, maximumTokens: try row.int(at: 10),
         weightHash: try row.string(at: 11))
     }
-    analyzer = try row.int(at: 12)
-    generation = try row.int64(at: 13)
-    createdAt = try row.int(at: 14)
+    generation = try row.int64(at: 12)
+    createdAt = try row.int(at: 13)
   }
 
   static func all(_ database: Database) throws -> [CollectionRecord] {
@@ -64,7 +66,7 @@ struct CollectionRecord: Sendable, Hashable {
     return record
   }
 
-  /// Makes an empty collection with its full-text table.
+  /// Makes an empty collection.
   static func insert(
     name: String, settings: CollectionSettings, embedding: EmbedderIdentity?, now: Int,
     _ database: Database
@@ -73,18 +75,16 @@ struct CollectionRecord: Sendable, Hashable {
       sql: """
         INSERT INTO collections (name, strategy, size, overlap, separator, metric, language,
           embedding_name, embedding_dimension, embedding_maximum_tokens, embedding_hash,
-          analyzer, created_at)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+          created_at)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
       arguments: [
         name, settings.chunking.strategy.rawValue, settings.chunking.size,
         settings.chunking.overlap, settings.chunking.separator, settings.metric.rawValue,
         settings.language, embedding?.name, embedding?.dimension, embedding?.maximumTokens,
-        embedding?.weightHash, LexicalAnalyzer.version, now,
+        embedding?.weightHash, now,
       ])
-    let record = try require(name, database)
-    try FullTextTable(record).create(database)
-    return record
+    return try require(name, database)
   }
 
   /// Writes new settings of an empty collection.
@@ -102,10 +102,13 @@ struct CollectionRecord: Sendable, Hashable {
       ])
   }
 
-  /// Marks a change of the collection's documents; the new generation.
+  /// Marks a change of the collection's documents; the new generation. Steps are random, so that a
+  /// database that was restored and changed never has the generation of a snapshot made before.
   func raiseGeneration(_ database: Database) throws -> Int64 {
     try database.execute(
-      sql: "UPDATE collections SET generation = generation + 1 WHERE id = ?", arguments: [id])
+      sql: """
+        UPDATE collections SET generation = generation + 1 + abs(random() % 268435456) WHERE id = ?
+        """, arguments: [id])
     return try Self.generation(of: id, database) ?? generation
   }
 
@@ -115,9 +118,8 @@ struct CollectionRecord: Sendable, Hashable {
     return try Row.fetchOne(statement, arguments: [id]).map { try $0.int64(at: 0) }
   }
 
-  /// Removes the collection with its documents, chunks and full-text table.
+  /// Removes the collection with its documents and chunks.
   func delete(_ database: Database) throws {
-    try FullTextTable(self).drop(database)
     try database.execute(sql: "DELETE FROM collections WHERE id = ?", arguments: [id])
   }
 }

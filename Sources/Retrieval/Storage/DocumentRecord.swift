@@ -1,4 +1,4 @@
-// Rows of `documents` and `chunks`: reading them, and writing a document with its chunks and words.
+// Rows of `documents` and `chunks`: reading them, and writing a document with its chunks.
 // Writing functions run inside the one transaction of a batch and report what the index must learn.
 
 import FoundationEssentials
@@ -110,26 +110,20 @@ struct DocumentRecord: Sendable {
     ])
   }
 
-  /// Removes the document's chunks with their words.
-  static func deleteChunks(of id: Int64, _ words: FullTextTable, _ database: Database) throws {
-    let statement = try database.cachedStatement(
-      sql: "SELECT id, text FROM chunks WHERE document = ?")
-    for row in try Row.fetchAll(statement, arguments: [id]) {
-      try words.delete(chunk: try row.int64(at: 0), text: try row.text(at: 1), database)
-    }
+  static func deleteChunks(of id: Int64, _ database: Database) throws {
     try database.cachedStatement(sql: "DELETE FROM chunks WHERE document = ?")
       .execute(arguments: [id])
   }
 
-  static func delete(_ id: Int64, _ words: FullTextTable, _ database: Database) throws {
-    try deleteChunks(of: id, words, database)
+  static func delete(_ id: Int64, _ database: Database) throws {
+    try deleteChunks(of: id, database)
     try database.cachedStatement(sql: "DELETE FROM documents WHERE id = ?")
       .execute(arguments: [id])
   }
 
-  /// Writes the document's chunks with their words; their ids, in order.
+  /// Writes the document's chunks; their ids, in order.
   static func insertChunks(
-    _ chunks: [PreparedChunk], of id: Int64, _ words: FullTextTable, _ database: Database
+    _ chunks: [PreparedChunk], of id: Int64, _ database: Database
   ) throws -> [Int64] {
     let statement = try database.cachedStatement(
       sql: """
@@ -142,9 +136,7 @@ struct DocumentRecord: Sendable {
         id, ordinal, chunk.range.lowerBound, chunk.range.upperBound, Data(chunk.text.utf8),
         chunk.vector.blob, chunk.truncated ? 1 : 0,
       ])
-      let chunkID = database.lastInsertedRowID
-      try words.insert(chunk: chunkID, text: chunk.text, database)
-      ids.append(chunkID)
+      ids.append(database.lastInsertedRowID)
     }
     return ids
   }

@@ -7,7 +7,7 @@ import GRDB
 enum Schema {
   /// "MRTL".
   static let applicationID = 0x4D52_544C
-  static let version = 1
+  static let version = 2
 
   static var migrator: DatabaseMigrator {
     var migrator = DatabaseMigrator()
@@ -15,6 +15,15 @@ enum Schema {
       try database.execute(sql: version1)
       try database.execute(sql: "PRAGMA application_id = \(applicationID)")
       try database.execute(sql: "PRAGMA user_version = 1")
+    }
+    migrator.registerMigration("2 words are indexed outside of SQLite") { database in
+      let tables = try Row.fetchAll(
+        database, sql: "SELECT name FROM sqlite_master WHERE sql LIKE 'CREATE VIRTUAL TABLE%'")
+      for table in tables {
+        try database.execute(sql: "DROP TABLE \(try table.string(at: 0).quotedDatabaseIdentifier)")
+      }
+      try database.execute(sql: "ALTER TABLE collections DROP COLUMN analyzer")
+      try database.execute(sql: "PRAGMA user_version = 2")
     }
     return migrator
   }

@@ -3,6 +3,7 @@
 // or the default. Refuses unknown fields' values by naming the field and what is possible.
 
 package import JSON
+package import SearchIndex
 
 package enum ChunkingStrategy: String, Sendable, CaseIterable {
   case characters, recursive, sentences, none
@@ -26,11 +27,6 @@ package struct ChunkingSettings: Sendable, Hashable {
     if strategy == .characters { object["separator"] = .string(separator) }
     return .object(object)
   }
-}
-
-/// What "similar" means. Higher is better in each: Euclidean distance counts negative.
-package enum Metric: String, Sendable, CaseIterable {
-  case cosine, dot, euclidean
 }
 
 package struct CollectionSettings: Sendable, Hashable {

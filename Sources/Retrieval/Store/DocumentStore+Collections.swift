@@ -32,11 +32,9 @@ extension DocumentStore {
         try Self.refuseChange(of: record, to: settings, update, loaded: identity)
         return (false, record)
       }
-      let languageChanged = settings.language != record.settings.language
       record.settings = settings
       record.embedding = identity ?? record.embedding
       try record.update(database)
-      if languageChanged { try FullTextTable(record).rebuild(record, database) }
       return (false, record)
     } publish: { [indexes] created, record in
       // An empty collection's index is made anew: metric and dimension may have changed.
@@ -57,8 +55,9 @@ extension DocumentStore {
       let fresh = try CollectionRecord.insert(
         name: name, settings: CollectionSettings(), embedding: identity, now: Self.now(), database)
       return (record, fresh)
-    } publish: { [indexes] deleted, fresh in
+    } publish: { [indexes, snapshots] deleted, fresh in
       indexes.remove(deleted.id)
+      snapshots.remove(deleted.id)
       if let fresh { indexes.set(CollectionIndex(fresh)) }
     }
   }

@@ -89,8 +89,7 @@ extension DocumentStore {
       let record = try CollectionRecord.require(name, database)
       let ids = try select(record, database)
       guard !ids.isEmpty else { return nil }
-      let words = FullTextTable(record)
-      for id in ids { try DocumentRecord.delete(id, words, database) }
+      for id in ids { try DocumentRecord.delete(id, database) }
       var change = IndexChange(
         collection: record.id, generation: try record.raiseGeneration(database))
       change.removed = ids

@@ -5,6 +5,7 @@
 import Compute
 import FoundationEssentials
 import GRDB
+import SearchIndex
 
 extension DocumentStore {
   package func putDocuments(_ inputs: [DocumentInput], in name: String) async throws
@@ -126,7 +127,7 @@ extension DocumentStore {
     _ batch: [PreparedDocument], in planned: CollectionRecord, embedding: EmbedderIdentity?
   ) async throws {
     let rows = batch.reduce(0) { $0 + $1.chunks.count }
-    _ = try await database.commit { [indexes] database in
+    _ = try await database.commit { [indexes, pool] database in
       var record = try CollectionRecord.require(planned.name, database)
       guard record.id == planned.id, record.settings == planned.settings else {
         throw Self.changedMeanwhile(planned.name)
@@ -138,6 +139,10 @@ extension DocumentStore {
       var change = IndexChange(collection: record.id, generation: 0)
       for document in batch { try Self.write(document, in: record, &change, database) }
       change.generation = try record.raiseGeneration(database)
+      if let words = indexes.current(record.id)?.words, !change.added.isEmpty {
+        change.words = try words.appending(
+          change.added.flatMap(\.chunks).map(\.text), language: record.settings.language, pool)
+      }
       return change
     } publish: { [indexes] change in
       indexes.apply(change)
@@ -167,7 +172,6 @@ extension DocumentStore {
     _ document: PreparedDocument, in record: CollectionRecord, _ change: inout IndexChange,
     _ database: Database
   ) throws {
-    let words = FullTextTable(record)
     let now = Self.now()
     let id: Int64
     if let stored = try DocumentRecord.find(document.name, in: record.id, database) {
@@ -180,17 +184,19 @@ extension DocumentStore {
       }
       // Planned as a change of metadata only, while another batch replaced the text.
       guard document.isCut else { throw changedMeanwhile(record.name) }
-      try DocumentRecord.deleteChunks(of: id, words, database)
+      try DocumentRecord.deleteChunks(of: id, database)
       try DocumentRecord.update(id, with: document, now: now, database)
       change.removed.append(id)
     } else {
       guard document.isCut else { throw changedMeanwhile(record.name) }
       id = try DocumentRecord.insert(document, in: record.id, now: now, database)
     }
-    let chunkIDs = try DocumentRecord.insertChunks(document.chunks, of: id, words, database)
+    let chunkIDs = try DocumentRecord.insertChunks(document.chunks, of: id, database)
     change.added.append(
       IndexChange.Addition(
         rowID: id, name: document.name, metadata: document.metadata,
-        chunks: zip(chunkIDs, document.chunks).map { ($0, $1.vector) }))
+        chunks: zip(chunkIDs, document.chunks).map { id, chunk in
+          IndexChange.Chunk(id: id, vector: chunk.vector, text: chunk.text)
+        }))
   }
 }

@@ -3,6 +3,7 @@
 // commit and its publication they differ for a moment, and the search starts over.
 
 import GRDB
+import SearchIndex
 
 extension DocumentStore {
   package func retrieve(_ request: RetrievalRequest) async throws -> RetrievalResponse {

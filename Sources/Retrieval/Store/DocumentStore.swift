@@ -48,6 +48,7 @@ package final class DocumentStore: Sendable {
   let pool: ThreadPool
   let chunkingThread: ComputeThread
   let indexes = IndexCatalog()
+  let snapshots: IndexSnapshots
 
   /// Claims the data directory, opens or makes the database and loads the indexes.
   package static func open(
@@ -71,29 +72,24 @@ package final class DocumentStore: Sendable {
       claiming: configuration.dataDirectory, holder: configuration.holder)
     database = try StoreDatabase(
       path: directory.databasePath, busyTimeoutSeconds: configuration.busyTimeoutSeconds)
-    try prepareCollections()
-    let records = try database.readNow { try CollectionRecord.all($0) }
+    snapshots = IndexSnapshots(dataDirectory: directory.path, pool: pool)
+    let records = try prepareCollections()
     for record in records {
-      indexes.set(try database.readNow { try IndexLoader.load(record, $0) })
+      let loader = IndexLoader(record: record, snapshots: snapshots, pool: pool)
+      indexes.set(try database.readNow { try loader.load($0) })
     }
   }
 
-  /// Makes the default collection, and words' indexes anew that another version cut differently.
-  private func prepareCollections() throws {
+  /// All collections, the default one made where it is missing.
+  private func prepareCollections() throws -> [CollectionRecord] {
     let identity = embedder?.identity
-    try database.writeNow { database in
+    return try database.writeNow { database in
       if try CollectionRecord.find(Self.defaultCollection, database) == nil {
         _ = try CollectionRecord.insert(
           name: Self.defaultCollection, settings: CollectionSettings(), embedding: identity,
           now: Self.now(), database)
       }
-      for record in try CollectionRecord.all(database)
-      where record.analyzer != LexicalAnalyzer.version {
-        try FullTextTable(record).rebuild(record, database)
-        try database.execute(
-          sql: "UPDATE collections SET analyzer = ? WHERE id = ?",
-          arguments: [LexicalAnalyzer.version, record.id])
-      }
+      return try CollectionRecord.all(database)
     }
   }
 
@@ -102,10 +98,16 @@ package final class DocumentStore: Sendable {
     directory.announce(serverURL)
   }
 
-  /// Writes the log back into the file. The store can't be used afterwards; the directory stays
-  /// claimed until the last reference is gone.
+  /// Writes the log back into the file, and snapshots of the indexes beside it. The store can't be
+  /// used afterwards; the directory stays claimed until the last reference is gone.
   package func close() async throws {
-    try await chunkingThread.perform { [database] in try database.close() }
+    try await chunkingThread.perform { [database, indexes, snapshots] in
+      let records = try database.readNow { try CollectionRecord.all($0) }
+      try database.close()
+      for record in records {
+        if let index = indexes.current(record.id) { snapshots.save(index, record) }
+      }
+    }
   }
 
   package var embeddingIdentity: EmbedderIdentity? { embedder?.identity }

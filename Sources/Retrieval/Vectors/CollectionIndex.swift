@@ -1,10 +1,11 @@
-// What is searched in memory of one collection: a row per chunk with its vector, in the order of
-// chunk ids, and the metadata of documents for filters. A value: readers search a copy, which stays
-// what it was. Deleted rows are marked and swept once they are the larger part.
+// What is searched in memory of one collection: a row per chunk with its vector and its words, in the
+// order of chunk ids, and the metadata of documents for filters. A value: readers search a copy,
+// which stays what it was. Deleted rows are marked and swept once they are the larger part.
 // Relies on changes arriving in the order of their commits.
 
 import Compute
 import JSON
+import SearchIndex
 
 /// A document in memory. Its chunks are consecutive rows.
 struct IndexedDocument: Sendable {
@@ -17,11 +18,18 @@ struct IndexedDocument: Sendable {
 
 /// What a commit changed in one collection.
 struct IndexChange: Sendable {
+  struct Chunk: Sendable {
+    var id: Int64
+    var vector: [Float]
+    /// What `words` is made from; empty where those are there already.
+    var text = ""
+  }
+
   struct Addition: Sendable {
     var rowID: Int64
     var name: String
     var metadata: JSONObject
-    var chunks: [(id: Int64, vector: [Float])]
+    var chunks: [Chunk]
   }
 
   var collection: Int64
@@ -29,6 +37,8 @@ struct IndexChange: Sendable {
   /// Database ids of documents that are gone or replaced.
   var removed: [Int64] = []
   var added: [Addition] = []
+  /// The words of all rows, those of `added` included; nil where nothing was added.
+  var words: LexicalIndex?
   var metadata: [(rowID: Int64, metadata: JSONObject)] = []
 }
 
@@ -40,8 +50,9 @@ struct CollectionIndex: Sendable {
   private(set) var chunkIDs: [Int64] = []
   /// Per row, an index into `documents`.
   private(set) var documentSlots: [Int] = []
-  private(set) var liveRows: [Bool] = []
+  private(set) var liveRows = RowBitmap()
   private(set) var liveRowCount = 0
+  private(set) var words = LexicalIndex()
   /// nil: deleted.
   private(set) var documents: [IndexedDocument?] = []
   private(set) var documentCount = 0
@@ -58,23 +69,33 @@ struct CollectionIndex: Sendable {
   init(_ record: CollectionRecord) {
     self.init(
       collection: record.id, generation: record.generation, metric: record.settings.metric,
-      dimension: record.embedding?.dimension ?? 1)
+      dimension: record.dimension)
+  }
+
+  /// The index that a snapshot holds, with the documents by their ids; nil where those don't fit.
+  init?(_ record: CollectionRecord, _ saved: SavedIndex, _ known: [Int64: IndexChange.Addition]) {
+    self.init(record)
+    var known = known
+    matrix = saved.matrix
+    words = saved.words
+    chunkIDs = saved.chunkIDs
+    liveRows = RowBitmap(rowCount: rowCount, true)
+    liveRowCount = rowCount
+    var first = 0
+    while first < rowCount {
+      let id = saved.documentIDs[first]
+      guard let document = known.removeValue(forKey: id) else { return nil }
+      let end = saved.documentIDs[first...].firstIndex { $0 != id } ?? rowCount
+      documentSlots += repeatElement(documents.count, count: end - first)
+      append(document, first..<end)
+      first = end
+    }
+    // Documents without text have no chunks.
+    for (_, empty) in known.sorted(by: { $0.key < $1.key }) { append(empty, rowCount..<rowCount) }
   }
 
   var rowCount: Int { chunkIDs.count }
   var dimension: Int { matrix.dimension }
-
-  /// The row of a chunk, unless it was deleted. Ids ascend with rows.
-  func row(ofChunk id: Int64) -> Int? {
-    var low = 0
-    var high = chunkIDs.count
-    while low < high {
-      let middle = (low + high) / 2
-      if chunkIDs[middle] < id { low = middle + 1 } else { high = middle }
-    }
-    guard low < chunkIDs.count, chunkIDs[low] == id, liveRows[low] else { return nil }
-    return low
-  }
 
   func document(ofRow row: Int) -> IndexedDocument? { documents[documentSlots[row]] }
 
@@ -99,7 +120,13 @@ struct CollectionIndex: Sendable {
       if let slot = slots[rowID] { documents[slot]?.metadata = metadata }
     }
     for addition in change.added { append(addition) }
-    sweepIfWorthwhile()
+    if let words = change.words { setWords(words) }
+  }
+
+  /// The words of all rows, once those rows are there.
+  mutating func setWords(_ words: LexicalIndex) {
+    precondition(words.rowCount == rowCount)
+    self.words = words
   }
 
   mutating func append(_ addition: IndexChange.Addition) {
@@ -109,12 +136,15 @@ struct CollectionIndex: Sendable {
       similarity.prepared(chunk.vector).withUnsafeBufferPointer { matrix.append($0) }
       appendRow(chunk.id, slot)
     }
+    append(addition, first..<rowCount)
+  }
+
+  private mutating func append(_ addition: IndexChange.Addition, _ rows: Range<Int>) {
+    slots[addition.rowID] = documents.count
     documents.append(
       IndexedDocument(
-        rowID: addition.rowID, name: addition.name, metadata: addition.metadata,
-        rows: first..<rowCount))
+        rowID: addition.rowID, name: addition.name, metadata: addition.metadata, rows: rows))
     documentCount += 1
-    slots[addition.rowID] = slot
   }
 
   private mutating func appendRow(_ chunk: Int64, _ slot: Int) {
@@ -136,19 +166,22 @@ struct CollectionIndex: Sendable {
     documentCount -= 1
   }
 
-  /// Moves the living rows together, in their order, once more than half are dead. Where there is no
-  /// memory for it, dead rows stay: they cost time and nothing else.
-  private mutating func sweepIfWorthwhile() {
-    guard rowCount > 2048, liveRowCount * 2 < rowCount else { return }
+  // MARK: Sweeping
+
+  /// Whether more than half of the rows are dead.
+  var isWorthSweeping: Bool { rowCount > 2048 && liveRowCount * 2 < rowCount }
+
+  /// The index with its living rows moved together, in their order.
+  func swept() throws(ComputeError) -> CollectionIndex {
     var swept = self
     swept.matrix = VectorMatrix(dimension: dimension)
     swept.chunkIDs = []
     swept.documentSlots = []
-    swept.liveRows = []
+    swept.liveRows = RowBitmap()
     swept.liveRowCount = 0
     swept.documents = []
     swept.slots = [:]
-    guard (try? swept.matrix.reserve(liveRowCount)) != nil else { return }
+    try swept.matrix.reserve(liveRowCount)
     for case var document? in documents {
       let slot = swept.documents.count
       let first = swept.rowCount
@@ -160,6 +193,7 @@ struct CollectionIndex: Sendable {
       swept.documents.append(document)
       swept.slots[document.rowID] = slot
     }
-    self = swept
+    swept.setWords(try words.keeping(liveRows))
+    return swept
   }
 }

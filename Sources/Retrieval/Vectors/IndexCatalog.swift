@@ -29,7 +29,13 @@ final class IndexCatalog: Sendable {
   }
 
   func apply(_ change: IndexChange) {
-    indexes.withLock { $0[change.collection]?.apply(change) }
+    let index = indexes.withLock { indexes in
+      indexes[change.collection]?.apply(change)
+      return indexes[change.collection]
+    }
+    // Outside of the lock, so that no reader waits for it. Where there is no memory for it, dead rows
+    // stay: they cost time and nothing else.
+    if let index, index.isWorthSweeping, let swept = try? index.swept() { set(swept) }
   }
 
   var totals: (collections: Int, documents: Int, chunks: Int, vectorBytes: Int) {

@@ -2,9 +2,11 @@
 // Filters are asked once per document, before the scan, so that the best k are the best of what
 // passes.
 
+import SearchIndex
+
 struct RowMask: Sendable {
-  /// One per row; nil: all.
-  let allowed: [Bool]?
+  /// nil: all.
+  let allowed: RowBitmap?
   let allowedCount: Int
 
   init(_ index: CollectionIndex, filter: Filter?) {
@@ -14,15 +16,12 @@ struct RowMask: Sendable {
       return
     }
     let predicate = FilterPredicate(filter)
-    let passes = index.documents.map { $0.map { predicate.matches($0.metadata) } ?? false }
-    var allowed = index.liveRows
-    var count = 0
-    for row in allowed.indices where allowed[row] {
-      allowed[row] = passes[index.documentSlots[row]]
-      if allowed[row] { count += 1 }
+    var allowed = RowBitmap(rowCount: index.rowCount)
+    for case let document? in index.documents where predicate.matches(document.metadata) {
+      for row in document.rows { allowed[row] = true }
     }
     self.allowed = allowed
-    allowedCount = count
+    allowedCount = allowed.count
   }
 
   func allows(_ row: Int) -> Bool { allowed?[row] ?? true }

@@ -4,17 +4,19 @@
 
 import Compute
 
-struct Similarity: Sendable {
-  let metric: Metric
+package struct Similarity: Sendable {
+  package let metric: Metric
+
+  package init(metric: Metric) { self.metric = metric }
 
   /// Whether products and differences of such vectors stay within float32: false for values that
   /// are not finite, and for lengths beyond 3e18.
-  static func isUsable(_ vector: [Float]) -> Bool {
+  package static func isUsable(_ vector: [Float]) -> Bool {
     kernels.dot(vector, vector, vector.count) <= 1e37
   }
 
   /// A usable vector as it is stored in the index or used as a query.
-  func prepared(_ vector: [Float]) -> [Float] {
+  package func prepared(_ vector: [Float]) -> [Float] {
     guard metric == .cosine else { return vector }
     // Squares of very small values vanish: bring the largest to 1 first.
     let largest = vector.reduce(0) { max($0, abs($1)) }
@@ -24,25 +26,12 @@ struct Similarity: Sendable {
     return scaled.map { $0 / length }
   }
 
-  func score(_ query: UnsafePointer<Float>, _ row: UnsafePointer<Float>, _ dimension: Int) -> Float
-  {
+  package func score(
+    _ query: UnsafePointer<Float>, _ row: UnsafePointer<Float>, _ dimension: Int
+  ) -> Float {
     switch metric {
     case .cosine, .dot: kernels.dot(query, row, dimension)
     case .euclidean: -Self.distance(query, row, dimension)
-    }
-  }
-
-  /// Scores of `count` rows that lie one after the other.
-  func scores(
-    _ query: UnsafePointer<Float>, _ rows: UnsafePointer<Float>, _ dimension: Int, count: Int,
-    into scores: UnsafeMutablePointer<Float>
-  ) {
-    switch metric {
-    case .cosine, .dot: kernels.dot_rows(query, rows, dimension, count, scores)
-    case .euclidean:
-      for row in 0..<count {
-        scores[row] = -Self.distance(query, rows + row * dimension, dimension)
-      }
     }
   }
 

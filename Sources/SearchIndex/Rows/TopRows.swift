@@ -2,31 +2,36 @@
 // with a higher score, or with the same score and a lower number; the order is total, so the result
 // doesn't depend on the order in which rows arrive.
 
-struct ScoredRow: Sendable, Hashable {
-  var row: Int
-  var score: Double
+package struct ScoredRow: Sendable, Hashable {
+  package var row: Int
+  package var score: Double
 
-  func isBetter(than other: ScoredRow) -> Bool {
+  package init(row: Int, score: Double) {
+    self.row = row
+    self.score = score
+  }
+
+  package func isBetter(than other: ScoredRow) -> Bool {
     score > other.score || (score == other.score && row < other.row)
   }
 }
 
-struct TopRows: Sendable {
-  let capacity: Int
+package struct TopRows: Sendable {
+  package let capacity: Int
   private var heap: [ScoredRow] = []
 
-  init(capacity: Int) {
+  package init(capacity: Int) {
     self.capacity = max(0, capacity)
     heap.reserveCapacity(self.capacity)
   }
 
   /// A score below this can't enter.
-  var threshold: Double {
+  package var threshold: Double {
     guard heap.count == capacity else { return -.infinity }
     return heap.first?.score ?? .infinity
   }
 
-  mutating func insert(_ candidate: ScoredRow) {
+  package mutating func insert(_ candidate: ScoredRow) {
     if heap.count < capacity {
       heap.append(candidate)
       siftUp(heap.count - 1)
@@ -36,12 +41,12 @@ struct TopRows: Sendable {
     }
   }
 
-  mutating func merge(_ other: TopRows) {
+  package mutating func merge(_ other: TopRows) {
     for candidate in other.heap { insert(candidate) }
   }
 
   /// The best first.
-  var sorted: [ScoredRow] { heap.sorted { $0.isBetter(than: $1) } }
+  package var sorted: [ScoredRow] { heap.sorted { $0.isBetter(than: $1) } }
 
   private mutating func siftUp(_ start: Int) {
     var child = start

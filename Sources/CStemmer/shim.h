@@ -1,0 +1,2 @@
+// The Snowball stemmers of libstemmer.
+#include <libstemmer.h>

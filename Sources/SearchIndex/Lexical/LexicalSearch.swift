@@ -1,0 +1,131 @@
+// One query's BM25 scores over one state of an index (Robertson and Zaragoza 2009), with
+// idf = ln(1 + (N - n + 0.5) / (n + 0.5)), k1 = 1.2, b = 0.75. A phrase or beginning counts as a
+// word of its own. The best rows come out as a plain loop over all rows would find them.
+
+import CKernels
+import Glibc
+
+package struct LexicalSearch {
+  /// One per segment that has any of the words.
+  private var parts: [Part] = []
+  private let mask: RowBitmap?
+  /// Scores are whole multiples of 1 / scale, a power of two.
+  private let scale: Double
+  /// So few rows may be found that each is looked up instead of the words' postings being gone
+  /// through.
+  private let isSelective: Bool
+
+  private struct Part {
+    var firstRow: Int
+    var segment: LexicalSegment
+    var lists: [ScoredList]
+  }
+
+  private static let (k1, b) = (1.2, 0.75)
+
+  /// - Parameter mask: rows that may be found; nil is all.
+  package init(_ query: LexicalQuery, in index: LexicalIndex, mask: RowBitmap?) {
+    self.mask = mask
+    isSelective = mask.map { $0.count * 32 < index.rowCount } ?? false
+    let found = index.segments.map { placed in
+      query.clauses.map { ClausePostings($0.clause, in: placed.segment) }
+    }
+    let weights = query.clauses.indices.map { clause in
+      let rows = found.reduce(0) { $0 + ($1[clause]?.list.rowCount ?? 0) }
+      let idf = log(1 + (Double(index.rowCount - rows) + 0.5) / (Double(rows) + 0.5))
+      return idf * (Self.k1 + 1) * Double(query.clauses[clause].count)
+    }
+    let total = max(weights.reduce(0, +), 1e-3)
+    // The sum of a row's whole-numbered scores stays below 2^30.
+    scale = scalbn(1, 29 - Int(total.exponent))
+    let slope = Self.k1 * Self.b / index.averageLength
+    for (placed, clauses) in zip(index.segments, found) {
+      let lists = zip(weights, clauses).compactMap { weight, postings in
+        postings.map { postings in
+          ScoredList(
+            postings: postings,
+            scorer: martlet_bm25(
+              weight: Float(weight * scale), constant: Float(Self.k1 * (1 - Self.b)),
+              slope: Float(slope)))
+        }
+      }
+      guard !lists.isEmpty else { continue }
+      parts.append(Part(firstRow: placed.firstRow, segment: placed.segment, lists: lists))
+    }
+  }
+
+  /// The best rows with any of the query's words, best first.
+  package func top(_ count: Int) -> [ScoredRow] {
+    var top = TopRows(capacity: count)
+    guard count > 0 else { return [] }
+    for part in parts {
+      let search = SegmentSearch(
+        part.lists, firstRow: part.firstRow, rowCount: part.segment.rowCount, mask: mask,
+        isSelective: isSelective, scale: scale)
+      search.run(into: &top)
+    }
+    return top.sorted
+  }
+
+  /// The scores of rows, which ascend; nil where a row has none of the words.
+  package func scores(ofRows rows: [Int]) -> [Double?] {
+    var scores = [Double?](repeating: nil, count: rows.count)
+    for part in parts {
+      let end = part.firstRow + part.segment.rowCount
+      let own = rows.indices.filter { (part.firstRow..<end).contains(rows[$0]) }
+      guard !own.isEmpty else { continue }
+      let sums = SegmentSearch.sums(
+        of: own.map { UInt32(rows[$0] - part.firstRow) }, part.lists)
+      for (index, sum) in zip(own, sums) where sum > 0 { scores[index] = Double(sum) / scale }
+    }
+    return scores
+  }
+}
+
+/// What one clause finds in one segment, and how that scores.
+struct ScoredList {
+  var postings: ClausePostings
+  var scorer: martlet_bm25
+}
+
+/// The rows of one clause in one segment.
+struct ClausePostings {
+  let list: PostingsList
+  private let owner: AnyObject
+
+  /// nil where the segment has none.
+  init?(_ clause: LexicalQuery.Clause, in segment: LexicalSegment) {
+    switch clause {
+    case .word(let word):
+      guard let term = segment.term(of: word) else { return nil }
+      self.init(term, segment)
+    case .prefix(let beginning, let stem):
+      var terms = Array(segment.terms(startingWith: beginning))
+      if let term = segment.term(of: stem), !terms.contains(term) { terms.append(term) }
+      guard let first = terms.first else { return nil }
+      if terms.count == 1 {
+        self.init(first, segment)
+      } else {
+        self.init(DerivedPostings.union(terms, in: segment))
+      }
+    case .phrase(let words):
+      var terms: [(term: Int, offset: UInt32)] = []
+      for word in words {
+        guard let term = segment.term(of: word.term) else { return nil }
+        terms.append((term, word.offset))
+      }
+      self.init(DerivedPostings.phrase(terms, in: segment))
+    }
+    guard list.rowCount > 0 else { return nil }
+  }
+
+  private init(_ term: Int, _ segment: LexicalSegment) {
+    list = segment.postings(ofTerm: term)
+    owner = segment
+  }
+
+  private init(_ derived: DerivedPostings) {
+    list = derived.list
+    owner = derived
+  }
+}
