@@ -1,5 +1,5 @@
 // `martlet bench retrieve`: milliseconds per search over many chunks with random vectors, in a
-// database of its own in a temporary folder.
+// database of its own in a temporary folder, or over vectors (`--vectors`) or words (`--texts`) alone.
 
 import ArgumentParser
 import Compute
@@ -12,6 +12,9 @@ struct RetrieveBenchCommand: AsyncParsableCommand {
     commandName: "retrieve", abstract: "Milliseconds per search.")
 
   @Option(help: "Chunks in the collection.") var chunks = 100_000
+  @Option(help: "Search so many vectors alone, without texts and a database.") var vectors: Int?
+  @Option(help: "Search the words of so many texts alone.") var texts: Int?
+  @Option(help: "Queries of a batch, with --vectors.") var queries = 64
   @Option(help: "Numbers per vector.") var dimension = 384
   @Option(help: "Words per chunk.") var words = 85
   @Option(help: "Counted searches per mode; the median is reported.") var runs = 21
@@ -20,6 +23,7 @@ struct RetrieveBenchCommand: AsyncParsableCommand {
 
   func run() async throws {
     let pool = ThreadPool(threads: threads)
+    if vectors != nil || texts != nil { return try await measureParts(pool) }
     let folder =
       FileManager.default.temporaryDirectory.path
       + "/martlet-bench-\(UInt32.random(in: 0 ... .max))"
@@ -44,6 +48,22 @@ struct RetrieveBenchCommand: AsyncParsableCommand {
       report["\(mode.rawValue)_ms"] = .rounded(timings.median * 1000)
     }
     try await store.close()
+    report.print(asJSON: json)
+  }
+
+  /// The two indexes by themselves.
+  private func measureParts(_ pool: ThreadPool) async throws {
+    var report = BenchReport("retrieve", pool: pool)
+    if let vectors {
+      let bench = VectorBench(
+        count: max(1, vectors), dimension: max(1, dimension), queryCount: queries, runs: runs,
+        pool: pool)
+      try await bench.run(into: &report)
+    }
+    if let texts {
+      let bench = WordBench(count: max(1, texts), words: words, runs: runs, pool: pool)
+      try await bench.run(into: &report)
+    }
     report.print(asJSON: json)
   }
 
