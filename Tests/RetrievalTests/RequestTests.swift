@@ -30,7 +30,7 @@ import Testing
     let request = try RetrievalRequest(json: json(#"{"query": "why"}"#))
     #expect(request == RetrievalRequest(.query("why")))
     #expect(request.topK == 4 && request.collection == "default")
-    #expect(request.effectiveMode == .hybrid && request.fusion == .rrf)
+    #expect(request.effectiveMode == .hybrid && request.fusion == .minmax)
     let vector = try RetrievalRequest(json: json(#"{"vector": [1, 0.5]}"#))
     #expect(vector.subject == .vector([1, 0.5]) && vector.effectiveMode == .dense)
     let mmr = try RetrievalRequest(json: json(#"{"queries": ["a"], "mmr": {}}"#)).mmr

@@ -41,7 +41,7 @@ import Testing
     let text = test.embedder.vector(dense[0].text)
     let cosine = zip(query, text).reduce(0) { $0 + Double($1.0) * Double($1.1) }
     #expect(abs(dense[0].score - cosine) < 1e-6)
-    let hybrid = try await test.search("salted water", mode: .hybrid)
+    let hybrid = try await test.search("salted water", mode: .hybrid) { $0.fusion = .rrf }
     #expect(hybrid[0].documentID == "cooking")
     #expect(hybrid[0].scores.fused == hybrid[0].score && hybrid[0].score == 2 / 61.0)
     #expect(hybrid[0].scores.dense == dense[0].score)

@@ -41,7 +41,7 @@ package struct RetrievalRequest: Sendable, Hashable {
   package var topK = 4
   /// nil: hybrid for text, dense for a vector.
   package var mode: RetrievalMode?
-  package var fusion = FusionMethod.rrf
+  package var fusion = FusionMethod.minmax
   package var filter: Filter?
   /// Dense similarity in hybrid and dense mode, BM25 in sparse mode.
   package var minimumScore: Double?
