@@ -67,13 +67,16 @@ struct ModelLoader: Sendable {
       let model = try CausalLM.load(
         directory: directory, scheme: scheme, contextLimit: limit, pool: pool)
       let tokenizer = try Tokenizer(directory: directory)
+      let draftModel = try draftModel(
+        tokenizer: tokenizer, scheme: scheme, contextLimit: limit)
       let engine = try InferenceEngine(
-        model: model,
+        model: model, draftModel: draftModel,
         configuration: EngineConfiguration(
           maximumSequences: configuration.maxSequences, contextLength: limit,
           kvMemoryByteCount: configuration.kvMemory.map { $0 << 20 }
             ?? Processor.availableMemoryByteCount / 4,
-          maximumQueued: configuration.maxQueue))
+          maximumQueued: configuration.maxQueue,
+          speculation: configuration.effectiveSpeculation))
       logger.info(
         "chat model loaded",
         metadata: [

@@ -30,6 +30,13 @@ struct ConfigurationOptions: ParsableArguments {
   var maxQueue: String?
   @Option(help: "Memory for keys and values in MiB.")
   var kvMemory: String?
+  @Option(
+    help: ArgumentHelp(
+      "Smaller model of the same tokens that guesses tokens to come.", valueName: "dir|name"))
+  var draftModel: String?
+  @Option(
+    help: "Where guesses at tokens to come are from: off, lookup or draft (default lookup).")
+  var speculation: String?
   @Option(help: ArgumentHelp("Folder of the database (default ./data).", valueName: "dir"))
   var data: String?
   @Option(help: ArgumentHelp("File with one API key per line.", valueName: "file"))
@@ -52,8 +59,10 @@ struct ConfigurationOptions: ParsableArguments {
     let values: [String: String?] = [
       "host": host, "port": port, "model": model, "embedding_model": embeddingModel,
       "models": models, "quantize": quantize, "threads": threads, "context": context,
-      "max_sequences": maxSequences, "max_queue": maxQueue, "kv_memory": kvMemory, "data": data,
-      "api_key_file": apiKeyFile, "allow_unauthenticated": allowUnauthenticated ? "true" : nil,
+      "max_sequences": maxSequences, "max_queue": maxQueue, "kv_memory": kvMemory,
+      "draft_model": draftModel, "speculation": speculation, "data": data,
+      "api_key_file": apiKeyFile,
+      "allow_unauthenticated": allowUnauthenticated ? "true" : nil,
       "max_body": maxBody, "drain_seconds": drainSeconds, "log_level": logLevel,
     ]
     return values.compactMapValues { $0 }

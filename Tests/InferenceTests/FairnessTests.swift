@@ -25,7 +25,7 @@ import Testing
   ) -> [SequenceState.ID: Int] {
     let plan = scheduler.schedule(promptTokens: promptTokens)
     scheduler.complete(plan)
-    for entry in plan.entries where entry.reachesEnd { scheduler.append(1, to: entry.id) }
+    for entry in plan.entries where entry.reachesEnd { scheduler.append([1], to: entry.id) }
     #expect(scheduler.brokenInvariants == [])
     return Dictionary(
       uniqueKeysWithValues: plan.entries.map { ($0.id, $0.span.tokens.count) })

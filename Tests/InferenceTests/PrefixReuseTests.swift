@@ -29,7 +29,7 @@ import Transformer
     #expect(starts(&scheduler) == [1: 0])
     // Beside the first one, and after it.
     scheduler.add(SequenceState(id: 2, prompt: Array(prompt[..<13])))
-    scheduler.append(99, to: 1)
+    scheduler.append([99], to: 1)
     #expect(starts(&scheduler) == [1: 18, 2: 12])
     scheduler.remove(1)
     scheduler.remove(2)
@@ -63,7 +63,7 @@ import Transformer
     scheduler.add(SequenceState(id: 1, prompt: prompt))
     _ = starts(&scheduler)
     scheduler.add(SequenceState(id: 2, prompt: prompt, wantsPromptLogits: true))
-    scheduler.append(99, to: 1)
+    scheduler.append([99], to: 1)
     #expect(starts(&scheduler) == [1: 18, 2: 0])
   }
 
@@ -72,7 +72,7 @@ import Transformer
     var scheduler = scheduler(blocks: 9)
     scheduler.add(SequenceState(id: 1, prompt: prompt))
     _ = starts(&scheduler)
-    scheduler.append(99, to: 1)
+    scheduler.append([99], to: 1)
     scheduler.add(SequenceState(id: 2, prompt: prompt))
     #expect(starts(&scheduler) == [1: 18, 2: 17])
     #expect(scheduler.blocks.usedCount == 6)
@@ -83,7 +83,7 @@ import Transformer
     scheduler.add(SequenceState(id: 1, prompt: [1, 2, 3]))
     for token in 4...9 as ClosedRange<Int32> {
       _ = starts(&scheduler)
-      scheduler.append(token, to: 1)
+      scheduler.append([token], to: 1)
     }
     scheduler.remove(1)
     // Nine tokens, of which the last was never computed.

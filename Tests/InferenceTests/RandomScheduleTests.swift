@@ -155,7 +155,7 @@ private struct World {
     } else {
       let token = Int32.random(in: 0..<3, using: &source)
       alive[entry.id]?.tokens.append(token)
-      scheduler.append(token, to: entry.id)
+      scheduler.append([token], to: entry.id)
     }
   }
 

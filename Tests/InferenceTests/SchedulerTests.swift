@@ -22,7 +22,7 @@ import Testing
   private func step(_ scheduler: inout Scheduler) -> StepPlan {
     let plan = scheduler.schedule()
     scheduler.complete(plan)
-    for entry in plan.entries where entry.reachesEnd { scheduler.append(9, to: entry.id) }
+    for entry in plan.entries where entry.reachesEnd { scheduler.append([9], to: entry.id) }
     #expect(scheduler.brokenInvariants == [])
     return plan
   }
@@ -110,6 +110,53 @@ import Testing
     #expect(Set(positions).count == positions.count)
   }
 
+  /// Drafts of any length, of which any number come true: budgets hold, nobody is preempted for
+  /// them, and blocks of what was wrong are given back.
+  @Test(arguments: [1, 2, 3, 4]) func randomDraftsKeepTheInvariants(_ seed: UInt64) {
+    var source = RandomSource(seed: seed)
+    var scheduler = scheduler(sequences: 4, tokens: 14, promptRows: 6, blocks: 20)
+    var remaining: [SequenceState.ID: Int] = [:]
+    var (next, drafted, accepted) = (SequenceState.ID(0), 0, 0)
+    for _ in 0..<2_000 {
+      if remaining.count < 6, Bool.random(using: &source) {
+        let length = Int.random(in: 1...30, using: &source)
+        scheduler.add(
+          SequenceState(
+            id: next, prompt: prompt(length), wantsPromptLogits: Bool.random(using: &source)))
+        remaining[next] = Int.random(in: 1...34, using: &source)
+        next += 1
+      }
+      for sequence in scheduler.running {
+        let count = Int.random(in: 0...8, using: &source)
+        let drafts = (0..<count).map { _ in Int32.random(in: 0..<5, using: &source) }
+        // A sequence never outgrows the cache.
+        scheduler.propose(
+          Array(drafts.prefix(remaining[sequence.id, default: 1] - 1)), for: sequence.id)
+      }
+      let plan = scheduler.schedule()
+      #expect(scheduler.brokenInvariants == [])
+      #expect(plan.batch.tokenCount <= 14 && plan.batch.logitCount <= 10)
+      scheduler.complete(plan)
+      for entry in plan.entries where entry.reachesEnd {
+        let drafts = Array(entry.span.tokens.suffix(entry.draftCount))
+        let right = Int.random(in: 0...entry.draftCount, using: &source)
+        drafted += drafts.count
+        accepted += right
+        remaining[entry.id, default: 0] -= right + 1
+        if remaining[entry.id, default: 0] <= 0 {
+          scheduler.remove(entry.id)
+          remaining[entry.id] = nil
+        } else {
+          scheduler.append(drafts.prefix(right) + [6], to: entry.id)
+        }
+      }
+      #expect(scheduler.brokenInvariants == [])
+    }
+    #expect(drafted > 300 && accepted > 100)
+    for id in remaining.keys { scheduler.remove(id) }
+    #expect(scheduler.isIdle && scheduler.blocks.freeCount == 20)
+  }
+
   /// Cancellation is rare and there is too little memory: all the same, everything ends.
   @Test func everySequenceEndsUnderMemoryPressure() {
     var scheduler = scheduler(sequences: 8, tokens: 32, promptRows: 0, blocks: 9)
@@ -127,7 +174,7 @@ import Testing
         if outputs[entry.id] == 24 {
           scheduler.remove(entry.id)
         } else {
-          scheduler.append(1, to: entry.id)
+          scheduler.append([1], to: entry.id)
         }
       }
     }

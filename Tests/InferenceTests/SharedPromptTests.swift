@@ -18,7 +18,7 @@ import Transformer
     let plan = scheduler.schedule()
     scheduler.complete(plan)
     for entry in plan.entries where entry.reachesEnd {
-      scheduler.append(Int32(entry.id) + 50, to: entry.id)
+      scheduler.append([Int32(entry.id) + 50], to: entry.id)
     }
     #expect(scheduler.brokenInvariants == [])
     return plan

@@ -42,7 +42,7 @@ struct ConfigurationTests {
   @Test(arguments: [
     ("port", "70000"), ("port", "http"), ("threads", "0"), ("quantize", "int3"),
     ("allow_unauthenticated", "perhaps"), ("log_level", "loud"), ("host", ""),
-    ("max_body", "-1"), ("context", "9999999999999999999999"),
+    ("max_body", "-1"), ("speculation", "perhaps"), ("context", "9999999999999999999999"),
   ])
   func wrongValuesAreRefusedByName(key: String, value: String) {
     #expect {

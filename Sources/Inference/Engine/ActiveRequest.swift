@@ -14,6 +14,8 @@ struct ActiveRequest {
   /// The most tokens that request and context leave room for.
   private let maximumTokens: Int
   private var history: TokenHistory
+  private var lookupDrafts = LookupDrafts()
+  private var modelDrafts = ModelDrafts()
   private var promptLogprobs: [GeneratedToken] = []
   /// How far into the prompt spans have come.
   private var reachedPromptTokens = 0
@@ -42,8 +44,8 @@ struct ActiveRequest {
   enum Outcome {
     /// More of its tokens have to be computed first.
     case unfinished
-    /// Goes on with this token.
-    case extended(Int32)
+    /// Goes on with these tokens: drafts that came true, and one more.
+    case extended([Int32])
     case finished(FinishReason)
   }
 
@@ -68,7 +70,28 @@ struct ActiveRequest {
     return (computed, cached)
   }
 
-  /// Takes the rows of `entry`: log probabilities of the prompt first, then the next token.
+  /// The most drafts that can be of use: each lets one more token be sampled than without.
+  private var draftLimit: Int { maximumTokens - usage.completionTokens - 1 }
+
+  /// Guesses at what follows `tokens`, no more than are worth computing.
+  mutating func lookUpDrafts(
+    after tokens: [Int32], cost: DraftCost, sequenceCount: Int
+  ) -> [Int32] {
+    lookupDrafts.propose(
+      after: tokens, limit: draftLimit, cost: cost, sequenceCount: sequenceCount)
+  }
+
+  /// What a draft model should guess.
+  mutating func orderDrafts(
+    after sequence: SequenceState, cost: DraftCost, sequenceCount: Int
+  ) -> DraftOrder {
+    let count = modelDrafts.count(limit: draftLimit, cost: cost, sequenceCount: sequenceCount)
+    return DraftOrder(
+      id: sequence.id, tokens: sequence.tokens, count: count,
+      sampler: DraftSampler(sampler: sampler, history: history))
+  }
+
+  /// Takes the rows of `entry`: log probabilities of the prompt first, then the next tokens.
   mutating func accept(
     _ rows: LogitRows, of entry: StepPlan.Entry, now: ContinuousClock.Instant,
     scratch: inout SamplingScratch
@@ -76,16 +99,37 @@ struct ActiveRequest {
     try collectPromptLogprobs(rows, of: entry.span)
     guard entry.reachesEnd else { return .unfinished }
     guard maximumTokens > 0 else { return .finished(.length) }
-    let row = rows[rows.count - 1]
-    let position = entry.span.start + entry.span.tokens.count
-    let token = try sampler.sample(row, history: history, position: position, scratch: &scratch)
-    usage.completionTokens += 1
-    stopwatch.noteToken(at: now)
-    stopwatch.report(to: &usage)
-    if stopTokens.contains(token) { return .finished(.stop) }
-    if sampler.usesHistory { history.append(token) }
-    continuation.yield(.token(try describe(token, row), usage))
-    return usage.completionTokens == maximumTokens ? .finished(.length) : .extended(token)
+    return try sampleTokens(rows, of: entry, now: now, scratch: &scratch)
+  }
+
+  /// Samples as without drafts, one position after the other, as long as the token is the one that
+  /// was drafted: then the next row is of the sequence as it goes on.
+  private mutating func sampleTokens(
+    _ rows: LogitRows, of entry: StepPlan.Entry, now: ContinuousClock.Instant,
+    scratch: inout SamplingScratch
+  ) throws(InferenceError) -> Outcome {
+    usage.draftedTokens += entry.draftCount
+    var sampled: [Int32] = []
+    var expected = entry.drafts.makeIterator()
+    repeat {
+      let behind = entry.draftCount - sampled.count
+      let row = rows[rows.count - 1 - behind]
+      let token = try sampler.sample(
+        row, history: history, position: entry.span.start + entry.span.tokens.count - behind,
+        scratch: &scratch)
+      usage.completionTokens += 1
+      if !sampled.isEmpty { usage.acceptedDraftTokens += 1 }
+      stopwatch.noteToken(at: now)
+      stopwatch.report(to: &usage)
+      if stopTokens.contains(token) { return .finished(.stop) }
+      if sampler.usesHistory { history.append(token) }
+      continuation.yield(.token(try describe(token, row), usage))
+      if usage.completionTokens == maximumTokens { return .finished(.length) }
+      sampled.append(token)
+    } while expected.next() == sampled.last
+    lookupDrafts.settle(sampled)
+    modelDrafts.settle(entry.drafts, sampled)
+    return .extended(sampled)
   }
 
   /// Ends the consumer's stream.

@@ -16,13 +16,18 @@ package struct EngineConfiguration: Sendable {
   package var tokensPerStep: Int
   /// Tokens that end a generation besides the model's own, from generation_config.json.
   package var endOfSequenceTokens: Set<Int32>
+  /// Whether tokens to come are guessed, so that several can be decided in one step. What is
+  /// generated doesn't depend on it.
+  package var speculation: Speculation
+  /// The share of a step's time that a guess is taken to add; `nil` to learn it from the clock.
+  package var draftCost: Double?
   /// The engine thread's niceness: below the event loop, so that probes stay prompt.
   package var niceness: Int32
 
   package init(
     maximumSequences: Int = 8, contextLength: Int? = nil, kvMemoryByteCount: Int? = nil,
     maximumQueued: Int = 256, tokensPerStep: Int = 256, endOfSequenceTokens: Set<Int32> = [],
-    niceness: Int32 = 19
+    speculation: Speculation = .lookup, draftCost: Double? = nil, niceness: Int32 = 19
   ) {
     self.maximumSequences = maximumSequences
     self.contextLength = contextLength
@@ -30,6 +35,8 @@ package struct EngineConfiguration: Sendable {
     self.maximumQueued = maximumQueued
     self.tokensPerStep = tokensPerStep
     self.endOfSequenceTokens = endOfSequenceTokens
+    self.speculation = speculation
+    self.draftCost = draftCost
     self.niceness = niceness
   }
 }

@@ -25,12 +25,15 @@ struct EngineLoop: ~Copyable {
   private var scheduler: Scheduler
   private var pace = PromptPace()
   private var requests: [SequenceState.ID: ActiveRequest] = [:]
+  /// `nil` where no drafts are made.
+  private var speculator: Speculator?
   private var scratch = SamplingScratch()
   private var statistics = EngineStatistics()
 
   init(
     mailbox: EngineMailbox, gauge: EngineGauge, runner: consuming ModelRunner,
-    scheduler: Scheduler, contextLength: Int, endOfSequenceTokens: Set<Int32>
+    scheduler: Scheduler, contextLength: Int, endOfSequenceTokens: Set<Int32>,
+    speculator: consuming Speculator?
   ) {
     self.mailbox = mailbox
     self.gauge = gauge
@@ -38,6 +41,7 @@ struct EngineLoop: ~Copyable {
     self.scheduler = scheduler
     self.contextLength = contextLength
     self.endOfSequenceTokens = endOfSequenceTokens
+    self.speculator = speculator
   }
 
   mutating func run() {
@@ -57,16 +61,20 @@ struct EngineLoop: ~Copyable {
   /// Schedule, compute, deliver.
   private mutating func step() {
     let start = clock.now
+    speculator?.propose(for: &requests, to: &scheduler, scratch: &scratch)
     let plan = scheduler.schedule(
       promptTokens: pace.promptTokens(streamCount: scheduler.streamCount))
     note(plan, at: start)
     let results = runner.run(plan)
     scheduler.complete(plan)
     let now = clock.now
-    pace.record(
-      streamCount: plan.streamCount, promptTokens: plan.promptTokenCount,
-      seconds: start.duration(to: now).seconds)
+    if plan.draftCount == 0 {
+      pace.record(
+        streamCount: plan.streamCount, promptTokens: plan.promptTokenCount,
+        seconds: start.duration(to: now).seconds)
+    }
     for (entry, result) in zip(plan.entries, results) { settle(entry, result, at: now) }
+    speculator?.learn(from: plan, seconds: start.duration(to: clock.now).seconds)
     publish(madeProgress: true)
   }
 
@@ -78,7 +86,7 @@ struct EngineLoop: ~Copyable {
     do throws(InferenceError) {
       switch try accept(entry, try result.get(), at: now) {
       case .unfinished: break
-      case .extended(let token): scheduler.append(token, to: entry.id)
+      case .extended(let tokens): scheduler.append(tokens, to: entry.id)
       case .finished(let reason): end(entry.id) { $0.finish(reason) }
       }
     } catch {
@@ -90,9 +98,12 @@ struct EngineLoop: ~Copyable {
     _ entry: StepPlan.Entry, _ rows: LogitRows, at now: ContinuousClock.Instant
   ) throws(InferenceError) -> ActiveRequest.Outcome {
     guard var request = requests.removeValue(forKey: entry.id) else { return .unfinished }
-    let before = request.usage.completionTokens
+    let before = request.usage
     defer {
-      statistics.generatedTokens += request.usage.completionTokens - before
+      statistics.generatedTokens += request.usage.completionTokens - before.completionTokens
+      statistics.draftedTokens += request.usage.draftedTokens - before.draftedTokens
+      statistics.acceptedDraftTokens +=
+        request.usage.acceptedDraftTokens - before.acceptedDraftTokens
       requests[entry.id] = request
     }
     return try request.accept(rows, of: entry, now: now, scratch: &scratch)
@@ -118,6 +129,7 @@ struct EngineLoop: ~Copyable {
   /// consumers that left after the end.
   private mutating func end(_ id: SequenceState.ID, _ tell: (ActiveRequest) -> Void) {
     scheduler.remove(id)
+    speculator?.forget(id)
     guard let request = requests.removeValue(forKey: id) else { return }
     tell(request)
     mailbox.noteFinished()
@@ -133,7 +145,10 @@ struct EngineLoop: ~Copyable {
   // MARK: - Statistics
 
   private mutating func note(_ plan: StepPlan, at now: ContinuousClock.Instant) {
-    for id in plan.preempted { requests[id]?.notePreempted() }
+    for id in plan.preempted {
+      requests[id]?.notePreempted()
+      speculator?.forget(id)
+    }
     statistics.preemptions += plan.preempted.count
     for entry in plan.entries {
       requests[entry.id]?.noteScheduled(at: now)

@@ -18,6 +18,9 @@ package struct EngineStatistics: Sendable {
   /// Prompt tokens found in the cache instead.
   package var cachedPromptTokens = 0
   package var generatedTokens = 0
+  /// Guesses at tokens to come that were computed, and those that came true.
+  package var draftedTokens = 0
+  package var acceptedDraftTokens = 0
   /// How long the engine has had work without completing a step; `nil` while it has none.
   package var secondsSinceProgress: Double?
 

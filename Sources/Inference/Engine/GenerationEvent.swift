@@ -53,6 +53,11 @@ package struct GenerationUsage: Sendable, Equatable {
   package var completionTokens: Int
   /// Prompt tokens that did not have to be computed, since the KV cache held them.
   package var cachedTokens: Int
+  /// Guesses at tokens of the completion that were computed.
+  package var draftedTokens = 0
+  /// Those of the completion's tokens that didn't need a step of their own, since they followed a
+  /// draft that came true.
+  package var acceptedDraftTokens = 0
   /// How often the request lost its KV blocks to older ones and was computed again.
   package var preemptions: Int
   /// From submission to the first step that included the request.

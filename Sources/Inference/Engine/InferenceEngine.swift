@@ -14,10 +14,14 @@ package final class InferenceEngine: Sendable {
   private let gauge: EngineGauge
 
   /// Allocates the KV cache and starts the thread.
+  /// - Parameter draftModel: a smaller model of the same vocabulary, for `Speculation.draft`.
   package init<Model: LanguageModel>(
-    model: Model, configuration: EngineConfiguration = EngineConfiguration()
+    model: Model, draftModel: (any LanguageModel)? = nil,
+    configuration: EngineConfiguration = EngineConfiguration()
   ) throws(InferenceError) {
-    let capacity = try KVCapacity(model: model, configuration: configuration)
+    let draftModel = configuration.speculation == .draft ? draftModel : nil
+    let capacity = try KVCapacity(
+      model: model, draftModel: draftModel, configuration: configuration)
     let limits = Scheduler.Limits(
       maximumSequences: configuration.maximumSequences,
       tokensPerStep: configuration.tokensPerStep, promptLogitRowsPerStep: 32)
@@ -27,6 +31,9 @@ package final class InferenceEngine: Sendable {
         maximumSequences: limits.maximumSequences, maximumQueued: configuration.maximumQueued),
       EngineGauge()
     )
+    let draftSource = try draftModel.map { model throws(InferenceError) in
+      try DraftSource(model, tokenCapacity: capacity.tokenCount)
+    }
     let cachedModel = try model.withCache(blockCount: capacity.blockCount)
     let (vocabularySize, blockSize) = (model.vocabularySize, model.blockSize)
     let thread = try Self.makeThread(niceness: configuration.niceness)
@@ -38,7 +45,10 @@ package final class InferenceEngine: Sendable {
           model: cachedModel),
         scheduler: Scheduler(
           limits: limits, blockCount: capacity.blockCount, blockSize: blockSize),
-        contextLength: capacity.contextLength, endOfSequenceTokens: endOfSequenceTokens)
+        contextLength: capacity.contextLength, endOfSequenceTokens: endOfSequenceTokens,
+        speculator: Speculator(
+          configuration, draftSource, maximumSequences: limits.maximumSequences,
+          vocabularySize: vocabularySize))
       loop.run()
     }
     contextLength = capacity.contextLength
@@ -114,22 +124,31 @@ package final class InferenceEngine: Sendable {
 struct KVCapacity {
   let blockCount: Int
   let contextLength: Int
+  /// What all blocks hold.
+  let tokenCount: Int
 
+  /// A draft model gets room for the same tokens out of the same memory.
   init(
-    model: some LanguageModel, configuration: EngineConfiguration
+    model: some LanguageModel, draftModel: (any LanguageModel)?,
+    configuration: EngineConfiguration
   ) throws(InferenceError) {
+    let draftBytes = draftModel.map {
+      (model.blockSize + $0.blockSize - 1) / $0.blockSize * $0.kvBytesPerBlock
+    }
+    let bytesPerBlock = max(1, model.kvBytesPerBlock + (draftBytes ?? 0))
     let wanted = max(1, min(model.contextLength, configuration.contextLength ?? .max))
     let blocksPerSequence = (wanted + model.blockSize - 1) / model.blockSize
     let (allContexts, overflow) = blocksPerSequence.multipliedReportingOverflow(
       by: max(1, configuration.maximumSequences))
     let useful = overflow ? Int.max : allContexts
-    let affordable = configuration.kvMemoryByteCount.map { $0 / max(1, model.kvBytesPerBlock) }
+    let affordable = configuration.kvMemoryByteCount.map { $0 / bytesPerBlock }
     blockCount = min(useful, affordable ?? useful, Int(Int32.max))
     guard blockCount > 0 else {
       throw .insufficientKVMemory(
         byteCount: configuration.kvMemoryByteCount ?? 0,
-        requiredByteCount: model.kvBytesPerBlock)
+        requiredByteCount: bytesPerBlock)
     }
-    contextLength = min(wanted, blockCount * model.blockSize)
+    tokenCount = blockCount * model.blockSize
+    contextLength = min(wanted, tokenCount)
   }
 }

@@ -50,6 +50,11 @@ package struct BlockManager: Sendable {
     return true
   }
 
+  /// Gives up the last blocks of `table` that holding `tokenCount` tokens doesn't need.
+  package mutating func shrink(_ table: inout [Int32], toHold tokenCount: Int) {
+    while table.count > blocksNeeded(for: tokenCount) { release(table.removeLast()) }
+  }
+
   /// Gives up one reference to each block of `table` and empties it.
   package mutating func release(_ table: inout [Int32]) {
     for block in table.reversed() { release(block) }

@@ -17,9 +17,10 @@ extension Scheduler {
     where sequence.blocks.count < blocks.blocksNeeded(for: sequence.computedTokenCount) {
       broken.append("sequence \(sequence.id) has lost blocks of computed tokens")
     }
-    for sequence in running
-    where sequence.blocks.count > blocks.blocksNeeded(for: sequence.tokens.count) {
-      broken.append("sequence \(sequence.id) holds blocks beyond its tokens")
+    for sequence in running {
+      let count = sequence.tokens.count + sequence.drafts.count
+      guard sequence.blocks.count > blocks.blocksNeeded(for: count) else { continue }
+      broken.append("sequence \(sequence.id) holds blocks beyond its tokens and drafts")
     }
     for sequence in running
     where sequence.sharedBlockCount != sequence.computedTokenCount / blocks.blockSize {

@@ -29,6 +29,7 @@ extension Scheduler {
         plan.preempted.append(preemptNewest())
       }
     }
+    planDrafts(&plan)
     return plan
   }
 
@@ -65,6 +66,7 @@ extension Scheduler {
     blocks.release(&victim.blocks)
     victim.computedTokenCount = 0
     victim.sharedBlockCount = 0
+    victim.drafts = []
     waiting.insert(victim, at: 0)
     return victim.id
   }

@@ -10,11 +10,13 @@ package import Transformer
 package struct StepPlan: Sendable {
   package struct Entry: Sendable {
     package let id: SequenceState.ID
-    package let span: Batch.Span
+    package internal(set) var span: Batch.Span
     /// Whether the span reaches the sequence's last token, so that the next one can be sampled.
     package let reachesEnd: Bool
     /// Whether nothing but the sequence's last token was missing.
     package let isStream: Bool
+    /// The last so many tokens of the span are guesses at what follows the sequence's last token.
+    package internal(set) var draftCount = 0
   }
 
   /// A block of the KV cache that is copied before anything is computed.
@@ -78,17 +80,12 @@ package struct Scheduler: Sendable {
     }
   }
 
-  /// Appends a sampled token to a running sequence.
-  package mutating func append(_ token: Int32, to id: SequenceState.ID) {
-    guard let index = running.firstIndex(where: { $0.id == id }) else { return }
-    running[index].append(token)
-  }
-
-  /// Records that the spans of `plan` were computed. Sequences removed meanwhile are skipped.
+  /// Records that the spans of `plan` were computed; which of the drafts in them come true is told
+  /// by `append`, which has to follow. Sequences removed meanwhile are skipped.
   package mutating func complete(_ plan: StepPlan) {
     for entry in plan.entries {
       guard let index = running.firstIndex(where: { $0.id == entry.id }) else { continue }
-      let end = entry.span.start + entry.span.tokens.count
+      let end = entry.span.start + entry.span.tokens.count - entry.draftCount
       running[index].computedTokenCount = end
       shareFullBlocks(ofRunning: index)
       if running[index].wantsPromptLogits {
@@ -99,7 +96,7 @@ package struct Scheduler: Sendable {
   }
 
   /// Lets others find the blocks that have become full.
-  private mutating func shareFullBlocks(ofRunning index: Int) {
+  mutating func shareFullBlocks(ofRunning index: Int) {
     let sequence = running[index]
     for position in sequence.sharedBlockCount..<sequence.computedTokenCount / blocks.blockSize {
       let start = position * blocks.blockSize

@@ -18,6 +18,8 @@ package struct SequenceState: Sendable {
   package internal(set) var blocks: [Int32] = []
   /// The first so many blocks are full and others can find them.
   var sharedBlockCount = 0
+  /// Guesses at the tokens that follow; during a step, those that it computes.
+  var drafts: [Int32] = []
   /// Of the model and adapter that compute the sequence: caches of different ones never mix.
   package let namespace: UInt64
   /// The first prompt position whose logits have yet to be delivered; `promptCount` when none are
@@ -40,8 +42,8 @@ package struct SequenceState: Sendable {
   /// How many tokens need not be computed where the cache has them: logits are wanted of the rest.
   var reusableTokenCount: Int { wantsPromptLogits ? nextPromptLogits : tokens.count - 1 }
 
-  package mutating func append(_ token: Int32) {
-    tokens.append(token)
+  mutating func append(_ sampled: [Int32]) {
+    tokens += sampled
   }
 
   /// The next `count` uncomputed tokens, with logits for the last token of all and for those

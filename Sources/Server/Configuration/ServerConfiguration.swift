@@ -2,6 +2,7 @@
 // environment variables (`MARTLET_MAX_SEQUENCES`) and keys of the YAML file (`max_sequences`);
 // `Setting.all` is the one table that ties them together.
 
+package import Inference
 package import Transformer
 
 package struct ServerConfiguration: Sendable, Equatable {
@@ -28,6 +29,11 @@ package struct ServerConfiguration: Sendable, Equatable {
   /// Memory for keys and values in MiB; nil: what `maxSequences` contexts need, at most a quarter
   /// of the available memory.
   package var kvMemory: Int?
+  /// Smaller model that guesses tokens to come: as `model`.
+  package var draftModel: String?
+  /// Where guesses at tokens to come are taken from, so that a step can decide several; nil: from
+  /// the draft model if there is one, else look-ups.
+  package var speculation: Speculation?
   /// Folder of the database.
   package var data = "./data"
   /// File with one API key per line.

@@ -1,6 +1,7 @@
 // One row per setting: its key, how a text becomes a value, and how the value reads back.
 // Refuses text that isn't a value of the setting, naming what it accepts.
 
+import Inference
 import Transformer
 
 struct Setting: Sendable {
@@ -38,6 +39,17 @@ struct Setting: Sendable {
     integer("max_sequences", \.maxSequences, 1...1024),
     integer("max_queue", \.maxQueue, 0...100_000),
     optionalInteger("kv_memory", \.kvMemory, 1...(1 << 24)),
+    optionalText("draft_model", \.draftModel),
+    Setting(
+      key: "speculation",
+      apply: { text, configuration in
+        guard let speculation = Speculation(rawValue: text) else {
+          return oneOf(Speculation.allCases.map(\.rawValue))
+        }
+        configuration.speculation = speculation
+        return nil
+      },
+      read: { $0.speculation?.rawValue }),
     text("data", \.data),
     optionalText("api_key_file", \.apiKeyFile),
     flag("allow_unauthenticated", \.allowUnauthenticated),

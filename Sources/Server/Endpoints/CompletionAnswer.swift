@@ -112,7 +112,9 @@ struct CompletionAnswer: Sendable {
       cached += Generation.cachedTokens(of: rest.prefix(generation.choices.count))
       rest = rest.dropFirst(generation.choices.count)
     }
-    return Usage(promptTokens: prompt, completionTokens: completion, cachedTokens: cached)
+    return Usage(
+      promptTokens: prompt, completionTokens: completion, cachedTokens: cached,
+      acceptedPredictionTokens: parts.reduce(0) { $0 + $1.acceptedDraftTokens })
   }
 
   private func send(

@@ -66,7 +66,8 @@ struct Generation: Sendable {
     RequestTrace.note("completion_tokens", completion)
     return Usage(
       promptTokens: promptTokens, completionTokens: completion,
-      cachedTokens: Self.cachedTokens(of: parts))
+      cachedTokens: Self.cachedTokens(of: parts),
+      acceptedPredictionTokens: parts.reduce(0) { $0 + $1.acceptedDraftTokens })
   }
 
   /// Of one prompt with several choices. They take it over from the choice that computed it, whose
@@ -81,6 +82,8 @@ struct Generation: Sendable {
     metrics.promptTokens.increment(by: Double(usage.promptTokens))
     metrics.cachedPromptTokens.increment(by: Double(usage.cachedTokens))
     metrics.generationTokens.increment(by: Double(usage.completionTokens))
+    metrics.draftTokens.increment(by: Double(usage.draftedTokens))
+    metrics.acceptedDraftTokens.increment(by: Double(usage.acceptedDraftTokens))
     metrics.queueTime.observe(usage.queueSeconds)
     metrics.prefillTime.observe(usage.prefillSeconds)
     metrics.decodeTime.observe(usage.decodeSeconds)

@@ -30,6 +30,11 @@ package final class ServerMetrics: Sendable {
     "martlet_prompt_tokens_cached_total",
     "Those of them that were found in the KV cache instead of being computed.")
   package let generationTokens = Counter("martlet_generation_tokens_total", "Tokens generated.")
+  package let draftTokens = Counter(
+    "martlet_draft_tokens_total", "Guesses at tokens to come that were computed.")
+  package let acceptedDraftTokens = Counter(
+    "martlet_draft_tokens_accepted_total",
+    "Generated tokens that took no step of their own, since a guess came true.")
   package let embeddingTokens = Counter("martlet_embedding_tokens_total", "Tokens embedded.")
   package let embeddingTexts = Counter("martlet_embedding_texts_total", "Texts embedded.")
   package let timeToFirstToken = Histogram(
@@ -63,7 +68,7 @@ package final class ServerMetrics: Sendable {
     var text = PrometheusText()
     for counter in [
       httpRequests, rejected, finished, promptTokens, cachedPromptTokens, generationTokens,
-      embeddingTokens, embeddingTexts, ingestedChunks,
+      draftTokens, acceptedDraftTokens, embeddingTokens, embeddingTexts, ingestedChunks,
     ] {
       counter.render(into: &text)
     }

@@ -4,6 +4,8 @@ struct Usage: Encodable, Sendable, Equatable {
   var promptTokens: Int
   var completionTokens: Int?
   var cachedTokens: Int?
+  /// Tokens of the completion that took no step of their own.
+  var acceptedPredictionTokens = 0
 
   enum CodingKeys: String, CodingKey {
     case promptTokens = "prompt_tokens"
@@ -22,7 +24,9 @@ struct Usage: Encodable, Sendable, Equatable {
       try fields.encode(["cached_tokens": cachedTokens], forKey: .promptTokensDetails)
     }
     if completionTokens != nil {
-      try fields.encode(["reasoning_tokens": 0], forKey: .completionTokensDetails)
+      try fields.encode(
+        ["reasoning_tokens": 0, "accepted_prediction_tokens": acceptedPredictionTokens],
+        forKey: .completionTokensDetails)
     }
   }
 }
