@@ -7,8 +7,9 @@ RELEASE_FLAGS = -c release --scratch-path $(SCRATCH)
 TEST_FLAGS = -c release -Xswiftc -enable-testing --scratch-path $(SCRATCH)/testing
 # Logic without kernels is tested unoptimised too, where overflow and bounds checks are strictest.
 PURE_TESTS = JSONTests|JinjaTests|TokenizersTests|TransportTests|HTTPTests
+FACTOR ?= 100
 
-.PHONY: help setup models build serve test test-release test-debug conformance soak bench image lint format docs clean
+.PHONY: help setup models build serve test test-release test-debug conformance fuzz soak bench image lint format docs clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -36,6 +37,11 @@ test-debug:
 
 conformance: build models ## run the official OpenAI client against a real server
 	@scripts/conformance/run $(SCRATCH)/release/martlet
+
+fuzz: ## feed damaged input for long, from a new seed (FACTOR=100 times the rounds of the tests)
+	@seed=$${MARTLET_FUZZ_SEED:-$$(date +%s)}; echo "MARTLET_FUZZ_SEED=$$seed"; \
+	MARTLET_FUZZ_SEED=$$seed MARTLET_FUZZ_FACTOR=$(FACTOR) \
+	$(SWIFT) test $(TEST_FLAGS) --filter 'Fuzz'
 
 soak: build models ## ten minutes of mixed traffic: memory and descriptors must stay flat
 	@scripts/soak $(SCRATCH)/release/martlet

@@ -102,23 +102,26 @@ let package = Package(
       swiftSettings: swift),
 
     // Tests.
-    .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: swift),
+    .target(name: "Fuzzing", path: "Tests/Fuzzing", swiftSettings: swift),
+    .testTarget(name: "JSONTests", dependencies: ["Fuzzing", "JSON"], swiftSettings: swift),
     .testTarget(name: "ComputeTests", dependencies: ["CKernels", "Compute"], swiftSettings: swift),
     .testTarget(
       name: "TransportTests", dependencies: ["CLinux", "Transport"], swiftSettings: swift),
     .testTarget(
       name: "HTTPTests",
       dependencies: [
-        "CLinux", "HTTP", "Transport",
+        "CLinux", "Fuzzing", "HTTP", "Transport",
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: swift),
-    .testTarget(name: "JinjaTests", dependencies: ["JSON", "Jinja"], swiftSettings: swift),
+    .testTarget(
+      name: "JinjaTests", dependencies: ["Fuzzing", "JSON", "Jinja"], swiftSettings: swift),
     .testTarget(
       name: "TokenizersTests", dependencies: ["JSON", "Tokenizers"], swiftSettings: swift),
     .testTarget(
-      name: "TransformerTests", dependencies: ["CKernels", "Compute", "JSON", "Transformer"],
+      name: "TransformerTests",
+      dependencies: ["CKernels", "Compute", "Fuzzing", "JSON", "Transformer"],
       swiftSettings: swift),
     .testTarget(
       name: "InferenceTests",

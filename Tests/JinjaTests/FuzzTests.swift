@@ -1,6 +1,7 @@
 // Templates with tokens exchanged, cut and doubled at random: parsing and rendering must end, with
 // text or with an error, within small limits and without crashing.
 
+import Fuzzing
 import JSON
 import Jinja
 import Testing
@@ -31,9 +32,9 @@ import Testing
     let failures = try #require(try Fixture.load("failures.json").array)
     let seeds = features + failures
     let limits = JinjaLimits(steps: 20_000, outputBytes: 20_000, items: 2_000, depth: 200)
-    var random = SplitMix(state: 2024)
+    var random = SplitMix(state: FuzzRun.seed(2024))
     var (rendered, refused) = (0, 0)
-    for round in 0..<2_000 {
+    for round in 0..<FuzzRun.rounds(2_000) {
       let seed = seeds[round % seeds.count]
       let text = mutate(seed["template"]?.string ?? "", &random)
       do {

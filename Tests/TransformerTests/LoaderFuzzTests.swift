@@ -2,6 +2,7 @@
 // model or a ModelError, never a crash.
 
 import Foundation
+import Fuzzing
 import JSON
 import Testing
 
@@ -53,9 +54,9 @@ import Testing
     let directory = try ModelDirectory(copyOf: "bert-mean")
     let sound = try directory.read("model.safetensors")
     let length = Int(sound[0]) | Int(sound[1]) << 8
-    var random = SplitMix(state: 1)
+    var random = SplitMix(state: FuzzRun.seed(1))
     var refused = 0
-    for round in 0..<600 {
+    for round in 0..<FuzzRun.rounds(600) {
       var bytes = sound
       if round % 2 == 0 {
         bytes = mutate(sound, in: 0..<8 + length, &random)
@@ -72,9 +73,9 @@ import Testing
   @Test func damagedConfigurationsNeverCrash() throws {
     let directory = try ModelDirectory(copyOf: "llama-rope-llama3")
     let sound = try directory.read("config.json")
-    var random = SplitMix(state: 2)
+    var random = SplitMix(state: FuzzRun.seed(2))
     var refused = 0
-    for round in 0..<300 {
+    for round in 0..<FuzzRun.rounds(300) {
       let bytes =
         round % 2 == 0
         ? mutate(sound, in: 0..<sound.count, &random) : mutateNumber(sound, &random)
@@ -85,14 +86,14 @@ import Testing
   }
 
   @Test func damagedEncoderFilesNeverCrash() throws {
-    var random = SplitMix(state: 3)
+    var random = SplitMix(state: FuzzRun.seed(3))
     for name in [
       "config.json", "modules.json", "sentence_bert_config.json", "1_Pooling/config.json",
     ] {
       let directory = try ModelDirectory(copyOf: "bert-max")
       let sound = try directory.read(name)
       var refused = 0
-      for round in 0..<60 {
+      for round in 0..<FuzzRun.rounds(60) {
         let bytes =
           round % 2 == 0
           ? mutate(sound, in: 0..<sound.count, &random) : mutateNumber(sound, &random)
