@@ -1,5 +1,6 @@
-// The limits that speed is measured against, found by doing nothing else: reading memory, and
-// multiplying registers. Relies on the pool being idle; other work on the machine lowers both.
+// The limits that speed is measured against, found by doing nothing else: reading memory,
+// multiplying registers, sharing nothing among threads. Relies on the pool being idle; other work on
+// the machine worsens them all.
 
 import CKernels
 
@@ -35,6 +36,13 @@ extension Processor {
     return bestRate(work: perPart * Double(parts)) {
       pool.parallelFor(parts) { range in for _ in range { _ = martlet_integer_work(rounds) } }
     }
+  }
+
+  /// Seconds that handing an empty region to all threads and waiting for them takes, one region after
+  /// the other: what each of a forward pass's regions costs beside its work.
+  package static func measureForkJoin(pool: ThreadPool) -> Double {
+    let regions = 2000
+    return 1 / bestRate(work: Double(regions)) { for _ in 0..<regions { pool.run { _, _ in } } }
   }
 
   /// - Parameter work: what one pass does, in any unit. Returns units per second.

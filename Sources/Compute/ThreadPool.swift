@@ -42,22 +42,36 @@ package final class ThreadPool: Sendable {
     }
   }
 
-  /// Splits 0..<count into ranges of at least `grain`, which workers take as they become free.
+  /// Splits 0..<count into ranges of at least `grain`, which workers take as they become free. Ranges
+  /// shrink towards the end, so that workers slowed by other work leave the rest to the others and
+  /// all finish together.
   package func parallelFor(
     _ count: Int, grain: Int = 1, _ body: @Sendable (Range<Int>) -> Void
   ) {
+    let grain = max(1, grain)
     guard count > 0 else { return }
-    // Some eight ranges per worker even out cores that are slowed by other work.
-    let step = max(1, grain, count / (threadCount * 8))
-    guard threadCount > 1, count > step else { return body(0..<count) }
+    guard threadCount > 1, count > grain else { return body(0..<count) }
     let next = Atomic<Int>(0)
-    run { _, _ in
-      while true {
-        let start = next.wrappingAdd(step, ordering: .relaxed).oldValue
-        guard start < count else { return }
-        body(start..<min(start + step, count))
+    run { _, workers in
+      while let range = Self.takeRange(from: next, count: count, grain: grain, workers: workers) {
+        body(range)
       }
     }
+  }
+
+  /// An eighth of a worker's share of what is left.
+  private static func takeRange(
+    from next: borrowing Atomic<Int>, count: Int, grain: Int, workers: Int
+  ) -> Range<Int>? {
+    var start = next.load(ordering: .relaxed)
+    while start < count {
+      let end = min(count, start + max(grain, (count - start) / (workers * 8)))
+      let (taken, original) = next.compareExchange(
+        expected: start, desired: end, ordering: .relaxed)
+      if taken { return start..<end }
+      start = original
+    }
+    return nil
   }
 
   /// Lends 64-byte aligned memory of at least `byteCount` bytes, contents undefined; it is kept for

@@ -135,6 +135,7 @@ struct DecodeBenchCommand: AsyncParsableCommand {
     // The weights are read once per step, whatever the batch.
     report["share_of_read_bandwidth"] = .rounded(
       steps * Double(model.bytesPerDecodedToken) / bandwidth, 3)
+    report["fork_join_us"] = .rounded(Processor.measureForkJoin(pool: pool) * 1e6, 3)
     report["peak_memory_bytes"] = .integer(Int64(ProcessMemory.peakByteCount ?? 0))
     report.print(asJSON: options.json)
   }
