@@ -34,21 +34,37 @@ const martlet_kernels martlet_portable_kernels = {
     .read_sum = portable_read_sum,
 };
 
-const martlet_kernels *martlet_kernels_named(const char *name) {
-  if (strcmp(name, "portable") == 0) return &martlet_portable_kernels;
 #if defined(__x86_64__)
-  if (strcmp(name, "avx512vnni") == 0 && martlet_avx512vnni_supported()) {
+// Each check includes that the operating system saves the wide registers.
+static bool has_avx2(void) {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+         __builtin_cpu_supports("f16c");
+}
+
+static bool has_avx512(void) {
+  return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
+#endif
+
+const martlet_kernels *martlet_kernels_named(const char *name) {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  if (strcmp(name, "avx2") == 0 && has_avx2()) return &martlet_avx2_kernels;
+  if (strcmp(name, "avx512") == 0 && has_avx512()) return &martlet_avx512_kernels;
+  if (strcmp(name, "avx512vnni") == 0 && has_avx512() && __builtin_cpu_supports("avx512vnni")) {
     return &martlet_avx512vnni_kernels;
   }
 #endif
-  return NULL;
+  return strcmp(name, "portable") == 0 ? &martlet_portable_kernels : NULL;
 }
 
 static const martlet_kernels *choose(void) {
   const char *forced = getenv("MARTLET_ISA");
   const martlet_kernels *table = forced ? martlet_kernels_named(forced) : NULL;
-  if (!table) table = martlet_kernels_named("avx512vnni");
-  return table ? table : &martlet_portable_kernels;
+  const char *best_first[] = {"avx512vnni", "avx512", "avx2", "portable"};
+  for (size_t i = 0; !table; i++) table = martlet_kernels_named(best_first[i]);
+  return table;
 }
 
 const martlet_kernels *martlet_kernels_get(void) {

@@ -3,7 +3,7 @@
 // it bit for bit; float formats add column by column without fusing, where SIMD versions fuse.
 #include <string.h>
 
-#include "layout.h"
+#include "product.h"
 #include "scalar_math.h"
 #include "tables.h"
 
@@ -188,18 +188,17 @@ static void tile_nf4(const uint8_t *tile, size_t blocks, const int16_t *x, const
   }
 }
 
-static void multiply_tile(const martlet_product *p, const uint8_t *tile, const uint8_t *block,
-                          size_t width, size_t n, float out[TILE]) {
-  size_t blocks = weight_blocks(p->format, p->columns);
+static void multiply_tile(const product_part *p, const uint8_t *tile, size_t n, float out[TILE]) {
+  size_t blocks = weight_blocks(p->format, p->columns), width = p->width;
   size_t groups = padded_groups(p->format, p->columns);
   if (is_float_format(p->format)) {
-    tile_float(p->format, tile, p->columns, (const float *)block + n, width, out);
+    tile_float(p->format, tile, p->columns, (const float *)p->block + n, width, out);
   } else if (p->format == MARTLET_NF4) {
-    const int16_t *x = (const int16_t *)block;
+    const int16_t *x = (const int16_t *)p->block;
     const float *scales = (const float *)(x + groups * width * GROUP);
     tile_nf4(tile, blocks, x + n * GROUP, scales + n, width, out);
   } else {
-    const int8_t *x = (const int8_t *)block;
+    const int8_t *x = (const int8_t *)p->block;
     const float *scales = (const float *)(x + groups * width * GROUP);
     const int32_t *corrections = (const int32_t *)(scales + groups * width);
     (p->format == MARTLET_INT4 ? tile_int4 : tile_int8)(tile, blocks, x + n * GROUP, scales + n,
@@ -207,19 +206,17 @@ static void multiply_tile(const martlet_product *p, const uint8_t *tile, const u
   }
 }
 
-void portable_multiply(const martlet_product *p, size_t tile_begin, size_t tile_end) {
-  size_t tile_bytes = martlet_tile_bytes(p->format, p->columns);
-  size_t per_block = martlet_token_block(p->format);
-  size_t block_bytes = prepared_block_bytes(p->format, p->columns);
-  for (size_t t = tile_begin; t < tile_end; t++) {
-    const uint8_t *tile = (const uint8_t *)p->weights + t * tile_bytes;
+static void fold(const product_part *p) {
+  for (size_t t = 0; t < p->tile_count; t++) {
     size_t rows = smaller(TILE, p->rows - t * TILE);
-    for (size_t token = 0; token < p->tokens; token++) {
-      size_t b = token / per_block, width = smaller(per_block, p->tokens - b * per_block);
-      const uint8_t *block = (const uint8_t *)p->prepared + b * block_bytes;
+    for (size_t n = 0; n < p->width; n++) {
       float out[TILE] = {0};
-      multiply_tile(p, tile, block, width, token % per_block, out);
-      memcpy(p->output + token * p->output_stride + t * TILE, out, rows * sizeof(float));
+      multiply_tile(p, p->tiles[t], n, out);
+      memcpy(p->output + n * p->token_step + t * p->tile_step, out, rows * sizeof(float));
     }
   }
+}
+
+void portable_multiply(const martlet_product *p, size_t tile_begin, size_t tile_end) {
+  martlet_multiply_in_parts(p, tile_begin, tile_end, 1, fold, &martlet_portable_kernels);
 }

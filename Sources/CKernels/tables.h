@@ -47,9 +47,10 @@ void portable_scan(const martlet_scan *scan);
 void portable_attention(const martlet_attention *attention);
 
 #if defined(__x86_64__)
-// avx512_*.c: only for CPUs that pass martlet_avx512vnni_supported().
+// For CPUs that have what dispatch.c asks for.
+extern const martlet_kernels martlet_avx2_kernels;
+extern const martlet_kernels martlet_avx512_kernels;
 extern const martlet_kernels martlet_avx512vnni_kernels;
-bool martlet_avx512vnni_supported(void);
 #endif
 
 #pragma clang assume_nonnull end

@@ -32,6 +32,10 @@ private struct AttentionCase: CustomStringConvertible {
     AttentionCase(d: 32, heads: 2, tokens: 11, firstLength: 90, window: 37),
     AttentionCase(d: 16, heads: 1, tokens: 50, firstLength: 3, window: 4, half: true),
     AttentionCase(d: 32, heads: 1, tokens: 45, firstLength: 45, causal: false),
+    AttentionCase(d: 64, heads: 8, tokens: 3, firstLength: 500, half: true),
+    AttentionCase(d: 24, heads: 3, tokens: 70, firstLength: 200),
+    // Windows that begin in different spans of 128 positions, most scores below zero.
+    AttentionCase(d: 16, heads: 2, tokens: 60, firstLength: 100, window: 3, half: true),
   ]
 }
 

@@ -3,23 +3,30 @@
 
 import CKernels
 import Glibc
+import Synchronization
 
 /// One kernel table under test, by name in test output.
 struct Table: Sendable, CustomStringConvertible {
   let kernels: martlet_kernels
   var description: String { String(cString: kernels.name) }
 
-  static let portable = martlet_kernels_named("portable").map { Table(kernels: $0.pointee) }
-  static let vector = martlet_kernels_named("avx512vnni").map { Table(kernels: $0.pointee) }
-  static let all = [portable, vector].compactMap { $0 }
+  /// The oracle.
+  static let portable = Table(
+    kernels: (martlet_kernels_named("portable") ?? martlet_kernels_get()).pointee)
+  static let vectors = (["avx2", "avx512", "avx512vnni"] as [String]).compactMap { name in
+    martlet_kernels_named(name).map { Table(kernels: $0.pointee) }
+  }
+  static let all = [portable] + vectors
 }
 
 /// Memory whose last byte is followed by a page that faults, so that reading or writing past the end
-/// is a crash instead of luck. It stays mapped until the process ends: a pointer taken from one may
+/// is a crash instead of luck. It stays mapped long after its release: a pointer taken from one may
 /// outlive it within an expression.
 final class Guarded<Element: BitwiseCopyable> {
   let pointer: UnsafeMutablePointer<Element>
   let count: Int
+  private let mapping: UnsafeMutableRawPointer
+  private let mappingByteCount: Int
 
   init(count: Int, alignment: Int = MemoryLayout<Element>.alignment) {
     let page = Int(sysconf(Int32(_SC_PAGESIZE)))
@@ -31,6 +38,8 @@ final class Guarded<Element: BitwiseCopyable> {
       mapping != MAP_FAILED
     else { preconditionFailure("no memory for a test buffer") }
     self.count = count
+    self.mapping = mapping
+    self.mappingByteCount = mappingByteCount
     let end = mapping + (mappingByteCount - page)
     mprotect(end, page, PROT_NONE)
     pointer = (end - bytes).alignedDown(toMultipleOf: alignment).bindMemory(
@@ -42,8 +51,29 @@ final class Guarded<Element: BitwiseCopyable> {
     for (i, value) in values.enumerated() { pointer[i] = value }
   }
 
+  deinit {
+    let start = UInt(bitPattern: mapping)
+    retired.withLock { $0.add(start: start, byteCount: mappingByteCount) }
+  }
+
   var values: [Element] { Array(UnsafeBufferPointer(start: pointer, count: count)) }
 }
+
+/// Mappings of released buffers. A process may have some 65,000; so many tests would need more.
+private struct RetiredMappings {
+  private static let mostKept = 8_000
+  private var ring: [(start: UInt, byteCount: Int)] = []
+  private var oldest = 0
+
+  mutating func add(start: UInt, byteCount: Int) {
+    guard ring.count == Self.mostKept else { return ring.append((start, byteCount)) }
+    munmap(UnsafeMutableRawPointer(bitPattern: ring[oldest].start), ring[oldest].byteCount)
+    ring[oldest] = (start, byteCount)
+    oldest = (oldest + 1) % Self.mostKept
+  }
+}
+
+private let retired = Mutex(RetiredMappings())
 
 /// SplitMix64: the same values on every run and machine.
 struct SeededValues {

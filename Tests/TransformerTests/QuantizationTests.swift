@@ -27,13 +27,12 @@ import Testing
 
   private func multiply(_ matrix: WeightMatrix, _ x: [Float], threads: Int = 2) -> [Float] {
     let tokens = x.count / matrix.columns
-    return [Float](unsafeUninitializedCapacity: tokens * matrix.rows) { output, count in
-      if let output = output.baseAddress {
-        matrix.multiply(
-          x, tokens: tokens, into: output, pool: ThreadPool(threads: threads, niceness: 0))
-      }
-      count = tokens * matrix.rows
-    }
+    let (input, output) = (Guarded(x), Guarded<Float>(count: tokens * matrix.rows))
+    Linear(weight: matrix, bias: nil).apply(
+      Activations(base: input.pointer, rows: tokens, columns: matrix.columns),
+      into: Activations(base: output.pointer, rows: tokens, columns: matrix.rows),
+      pool: ThreadPool(threads: threads, niceness: 0))
+    return output.values
   }
 
   private func dequantized(_ matrix: WeightMatrix) -> [Float] {

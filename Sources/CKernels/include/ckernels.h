@@ -48,14 +48,26 @@ size_t martlet_token_block(martlet_format format);
 /// Bytes of `tokens` rows of activations prepared for a product.
 size_t martlet_prepared_bytes(martlet_format format, size_t columns, size_t tokens);
 
-/// output[t][row] = sum over columns of weights[row][column] * x[t][column].
+typedef enum {
+  MARTLET_IDENTITY,
+  MARTLET_GELU,
+  MARTLET_GATED_SILU,  // silu(gate x + gate_bias) * (weights x + bias)
+} martlet_activation;
+
+/// output[t][row] = activation(sum over columns of weights[row][column] * x[t][column] + bias[row]),
+/// or that added to what is in the output. A token's result is the same bit for bit whatever other
+/// tokens are in the call.
 typedef struct {
   martlet_format format;
-  const void *weights;      // packed tiles, 64-byte aligned
+  martlet_activation activation;
+  bool adds;
+  const void *weights;               // packed tiles, 64-byte aligned
+  const void *_Nullable gate;        // of the same format and shape; for MARTLET_GATED_SILU only
+  const float *_Nullable bias, *_Nullable gate_bias;  // [rows]
   size_t rows, columns;
-  const void *prepared;     // what prepare() wrote, 64-byte aligned
+  const void *prepared;              // what prepare() wrote, 64-byte aligned
   size_t tokens;
-  float *output;            // [tokens][output_stride], output_stride >= rows
+  float *output;                     // [tokens][output_stride], output_stride >= rows
   size_t output_stride;
 } martlet_product;
 
@@ -85,7 +97,7 @@ typedef struct {
 } martlet_attention;
 
 typedef struct __attribute__((swift_attr("@Sendable"))) {
-  const char *name;  // "portable", "avx512vnni"
+  const char *name;  // "portable", "avx2", "avx512", "avx512vnni"
 
   // Products. prepare: token blocks [begin, end) of x [tokens][columns] into their place in
   // `prepared`. multiply: the rows of tiles [begin, end), for all tokens.
@@ -144,8 +156,8 @@ typedef struct __attribute__((swift_attr("@Sendable"))) {
   uint64_t (*read_sum)(const void *bytes, size_t byte_count);
 } martlet_kernels;
 
-/// The table for this CPU; MARTLET_ISA=portable|avx512vnni in the environment forces one that the
-/// CPU can run (any other value is ignored).
+/// The table for this CPU; MARTLET_ISA=portable|avx2|avx512|avx512vnni in the environment forces one
+/// that the CPU can run (any other value is ignored).
 const martlet_kernels *martlet_kernels_get(void);
 /// A table by name, NULL when this CPU can't run it.
 const martlet_kernels *_Nullable martlet_kernels_named(const char *name);

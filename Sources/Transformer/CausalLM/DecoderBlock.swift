@@ -13,16 +13,13 @@ struct DecoderBlock: Sendable {
     _ hidden: Activations, plan: BatchPlan, cache: KVCache, layer: Int,
     workspace: inout Workspace, pool: ThreadPool
   ) throws(ModelError) {
-    let (rows, columns) = (hidden.rows, hidden.columns)
-    let normalized = try workspace.activations(.normalized, rows: rows, columns: columns)
-    let projected = try workspace.activations(.projected, rows: rows, columns: columns)
-    inputNorm.apply(hidden, into: normalized, pool: pool)
-    try attention.apply(
-      normalized, into: projected, plan: plan, cache: cache, layer: layer, workspace: &workspace,
-      pool: pool)
-    addRows(projected, to: hidden, pool: pool)
-    feedForwardNorm.apply(hidden, into: normalized, pool: pool)
-    try feedForward.apply(normalized, into: projected, workspace: &workspace, pool: pool)
-    addRows(projected, to: hidden, pool: pool)
+    let normalized = try workspace.activations(
+      .normalized, rows: hidden.rows, columns: hidden.columns)
+    try attention.add(
+      normalized, to: hidden, plan: plan, cache: cache, layer: layer, workspace: &workspace,
+      pool: pool, filling: { inputNorm.apply(hidden, into: normalized, rows: $0) })
+    try feedForward.add(
+      normalized, to: hidden, workspace: &workspace, pool: pool,
+      filling: { feedForwardNorm.apply(hidden, into: normalized, rows: $0) })
   }
 }

@@ -19,7 +19,7 @@ struct Activations: @unchecked Sendable {
 /// batch there was.
 struct Workspace: Sendable {
   enum Slot: Int, CaseIterable {
-    case hidden, normalized, query, key, value, attended, projected, gate, up, selected
+    case hidden, normalized, query, key, value, attended, gate, inner, selected
   }
 
   private var buffers: [AlignedBuffer?] = Array(repeating: nil, count: Slot.allCases.count)

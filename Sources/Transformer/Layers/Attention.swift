@@ -14,9 +14,11 @@ struct Attention: Sendable {
   let scale: Float
   let causal: Bool
 
-  func apply(
-    _ x: Activations, into y: Activations, plan: BatchPlan, cache: KVCache, layer: Int,
-    workspace: inout Workspace, pool: ThreadPool
+  /// Adds its result for `x` to `hidden`; rows of `x` are made by `fill` where there is one.
+  func add(
+    _ x: Activations, to hidden: Activations, plan: BatchPlan, cache: KVCache, layer: Int,
+    workspace: inout Workspace, pool: ThreadPool,
+    filling fill: (@Sendable (Range<Int>) -> Void)? = nil
   ) throws(ModelError) {
     let queryWidth = headCount * headDimension
     let width = keyValueHeadCount * headDimension
@@ -24,58 +26,57 @@ struct Attention: Sendable {
     let keys = try workspace.activations(.key, rows: x.rows, columns: width)
     let values = try workspace.activations(.value, rows: x.rows, columns: width)
     let attended = try workspace.activations(.attended, rows: x.rows, columns: queryWidth)
-    query.apply(x, into: queries, pool: pool)
-    key.apply(x, into: keys, pool: pool)
-    value.apply(x, into: values, pool: pool)
-    if !plan.cosines.isEmpty { rotate(queries, keys, plan: plan, pool: pool) }
-    store(keys, values, plan: plan, cache: cache, layer: layer, pool: pool)
-    attend(queries, into: attended, plan: plan, cache: cache, layer: layer, pool: pool)
-    output.apply(attended, into: y, pool: pool)
+    let inputs = [
+      Projection(linear: query, output: queries), Projection(linear: key, output: keys),
+      Projection(linear: value, output: values),
+    ]
+    Projection.compute(inputs, of: x, pool: pool, filling: fill)
+    let place = KVPlace(plan: plan, cache: cache, layer: layer)
+    pool.parallelFor(x.rows, grain: 4) { rows in
+      for row in rows {
+        rotate(queries[row], keys[row], by: row, plan: plan)
+        store(keys[row], values[row], row: row, place)
+      }
+    }
+    attend(queries, into: attended, place, pool: pool)
+    let result = Projection(linear: output, output: hidden, adds: true)
+    Projection.compute([result], of: attended, pool: pool)
   }
 
   private func rotate(
-    _ queries: Activations, _ keys: Activations, plan: BatchPlan, pool: ThreadPool
+    _ query: UnsafeMutablePointer<Float>, _ key: UnsafeMutablePointer<Float>, by row: Int,
+    plan: BatchPlan
   ) {
-    let rope = kernels.rope
+    guard !plan.cosines.isEmpty else { return }
     let half = headDimension / 2
-    pool.parallelFor(queries.rows, grain: 4) { rows in
-      plan.cosines.withUnsafeBufferPointer { cosines in
-        plan.sines.withUnsafeBufferPointer { sines in
-          guard let cosine = cosines.baseAddress, let sine = sines.baseAddress else { return }
-          for row in rows {
-            let (c, s) = (cosine + row * half, sine + row * half)
-            rope(queries[row], headCount, headDimension, half, c, s)
-            rope(keys[row], keyValueHeadCount, headDimension, half, c, s)
-          }
-        }
+    plan.cosines.withUnsafeBufferPointer { cosines in
+      plan.sines.withUnsafeBufferPointer { sines in
+        guard let cosine = cosines.baseAddress, let sine = sines.baseAddress else { return }
+        let (c, s) = (cosine + row * half, sine + row * half)
+        kernels.rope(query, headCount, headDimension, half, c, s)
+        kernels.rope(key, keyValueHeadCount, headDimension, half, c, s)
       }
     }
   }
 
   private func store(
-    _ keys: Activations, _ values: Activations, plan: BatchPlan, cache: KVCache, layer: Int,
-    pool: ThreadPool
+    _ key: UnsafePointer<Float>, _ value: UnsafePointer<Float>, row: Int, _ at: KVPlace
   ) {
-    let halfPrecision = cache.layout.halfPrecision
-    pool.parallelFor(keys.rows, grain: 4) { rows in
-      for row in rows {
-        let place = plan.places[row]
-        let blockOffset = place.block * cache.layout.blockBytes
-        for head in 0..<keyValueHeadCount {
-          martlet_kv_store(
-            halfPrecision, keys[row] + head * headDimension, values[row] + head * headDimension,
-            headDimension, place.slot, cache.keys(layer: layer, head: head) + blockOffset,
-            cache.values(layer: layer, head: head) + blockOffset)
-        }
-      }
+    let place = at.plan.places[row]
+    let blockOffset = place.block * at.cache.layout.blockBytes
+    for head in 0..<keyValueHeadCount {
+      martlet_kv_store(
+        at.cache.layout.halfPrecision, key + head * headDimension, value + head * headDimension,
+        headDimension, place.slot, at.cache.keys(layer: at.layer, head: head) + blockOffset,
+        at.cache.values(layer: at.layer, head: head) + blockOffset)
     }
   }
 
   /// One unit of work is the tokens of a piece and the query heads of one key/value head.
   private func attend(
-    _ queries: Activations, into attended: Activations, plan: BatchPlan, cache: KVCache,
-    layer: Int, pool: ThreadPool
+    _ queries: Activations, into attended: Activations, _ at: KVPlace, pool: ThreadPool
   ) {
+    let (plan, cache, layer) = (at.plan, at.cache, at.layer)
     let kernel = kernels.attention
     let groupSize = headCount / keyValueHeadCount
     pool.parallelFor(plan.pieces.count * keyValueHeadCount) { units in
@@ -99,4 +100,11 @@ struct Attention: Sendable {
       }
     }
   }
+}
+
+/// Where the batch's keys and values are: a layer of a cache.
+private struct KVPlace: Sendable {
+  let plan: BatchPlan
+  let cache: KVCache
+  let layer: Int
 }

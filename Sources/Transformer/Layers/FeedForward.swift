@@ -16,29 +16,42 @@ enum FeedForward: Sendable {
     }
   }
 
-  func apply(
-    _ x: Activations, into y: Activations, workspace: inout Workspace, pool: ThreadPool
+  /// Adds its result for `x` to `hidden`; rows of `x` are made by `fill` where there is one.
+  func add(
+    _ x: Activations, to hidden: Activations, workspace: inout Workspace, pool: ThreadPool,
+    filling fill: (@Sendable (Range<Int>) -> Void)? = nil
   ) throws(ModelError) {
+    let inner: Activations
+    let down: Linear
     switch self {
-    case .gatedSilu(let gateLayer, let upLayer, let downLayer):
-      let width = gateLayer.outputCount
-      let gate = try workspace.activations(.gate, rows: x.rows, columns: width)
-      let up = try workspace.activations(.up, rows: x.rows, columns: width)
-      gateLayer.apply(x, into: gate, pool: pool)
-      upLayer.apply(x, into: up, pool: pool)
-      let siluMultiply = kernels.silu_multiply
-      pool.parallelFor(x.rows, grain: 4) { rows in
-        for row in rows { siluMultiply(gate[row], up[row], width, gate[row]) }
+    case .gatedSilu(let gate, let up, let last):
+      inner = try workspace.activations(.inner, rows: x.rows, columns: up.outputCount)
+      down = last
+      if gate.weight.format == up.weight.format {
+        let gated = Projection(linear: up, output: inner, activation: .gatedBy(gate))
+        Projection.compute([gated], of: x, pool: pool, filling: fill)
+      } else {
+        let gates = try workspace.activations(.gate, rows: x.rows, columns: up.outputCount)
+        let both = [
+          Projection(linear: gate, output: gates), Projection(linear: up, output: inner),
+        ]
+        Projection.compute(both, of: x, pool: pool, filling: fill)
+        multiply(inner, bySiluOf: gates, pool: pool)
       }
-      downLayer.apply(gate, into: y, pool: pool)
-    case .plainGelu(let upLayer, let downLayer):
-      let up = try workspace.activations(.up, rows: x.rows, columns: upLayer.outputCount)
-      upLayer.apply(x, into: up, pool: pool)
-      let gelu = kernels.gelu
-      pool.parallelFor(x.rows, grain: 4) { rows in
-        for row in rows { gelu(up[row], up.columns, up[row]) }
-      }
-      downLayer.apply(up, into: y, pool: pool)
+    case .plainGelu(let up, let last):
+      inner = try workspace.activations(.inner, rows: x.rows, columns: up.outputCount)
+      down = last
+      let projection = Projection(linear: up, output: inner, activation: .gelu)
+      Projection.compute([projection], of: x, pool: pool, filling: fill)
+    }
+    let projection = Projection(linear: down, output: hidden, adds: true)
+    Projection.compute([projection], of: inner, pool: pool)
+  }
+
+  private func multiply(_ values: Activations, bySiluOf gates: Activations, pool: ThreadPool) {
+    let siluMultiply = kernels.silu_multiply
+    pool.parallelFor(values.rows, grain: 4) { rows in
+      for row in rows { siluMultiply(gates[row], values[row], values.columns, values[row]) }
     }
   }
 }

@@ -1,7 +1,5 @@
-// y = W x (+ bias), for every token of a batch in one pass over the weights, whatever format they
-// are in. Relies on WeightMatrix giving a token the same result bit for bit in every batch.
+// W x (+ bias): a weight matrix in whatever format, with its bias. Projection computes it.
 
-import CKernels
 import Compute
 
 struct Linear: Sendable {
@@ -10,13 +8,8 @@ struct Linear: Sendable {
 
   var outputCount: Int { weight.rows }
 
+  /// y = W x (+ bias), for every token.
   func apply(_ x: Activations, into y: Activations, pool: ThreadPool) {
-    precondition(x.columns == weight.columns && y.columns == weight.rows && x.rows == y.rows)
-    weight.multiply(x.base, tokens: x.rows, into: y.base, pool: pool)
-    guard let bias else { return }
-    let add = kernels.add
-    pool.parallelFor(y.rows, grain: 16) { rows in
-      for row in rows { add(y[row], bias, y.columns, y[row]) }
-    }
+    Projection.compute([Projection(linear: self, output: y)], of: x, pool: pool)
   }
 }

@@ -1,9 +1,6 @@
 // A weight matrix in one of the formats, packed for this project's kernels: tiles of 16 rows, the
 // layout told in ckernels.h. Relies on the kernel table and the thread pool. Refuses widths that the
-// format cannot hold; what `multiply` is given is the caller's promise.
-//
-// A product's result for a token does not depend on how many tokens are in the call, nor on the
-// number of threads, bit for bit per instruction set.
+// format cannot hold. Products with it are Projection's.
 
 import CKernels
 package import Compute
@@ -23,6 +20,9 @@ package final class WeightMatrix: Sendable {
   private let tileByteCount: Int
 
   static let tileRows = Int(MARTLET_TILE_ROWS)
+  var tileCount: Int { (rows + Self.tileRows - 1) / Self.tileRows }
+  /// The packed tiles, as the kernels take them.
+  var packedTiles: UnsafeRawPointer { UnsafeRawPointer(tiles.pointer) }
 
   /// Quantises and packs rows as they come: `row` is asked for ranges of at most 16 rows, row-major
   /// in float32, from several threads at once, each range once.
@@ -82,50 +82,6 @@ package final class WeightMatrix: Sendable {
     }
     if let error = failure.withLock({ $0 }) { throw error }
   }
-
-  /// y[t][row] = sum over columns of weight[row][column] * x[t][column], for x [tokens, columns] and
-  /// y [tokens, rows].
-  package func multiply(
-    _ x: UnsafePointer<Float>, tokens: Int, into y: UnsafeMutablePointer<Float>, pool: ThreadPool
-  ) {
-    // As many tokens at a time as keep the prepared activations in the second-level cache.
-    let block = martlet_token_block(format.kernelFormat)
-    let chunk = block * max(1, 128 / block)
-    var first = 0
-    while first < tokens {
-      let count = min(chunk, tokens - first)
-      multiplyChunk(x + first * columns, tokens: count, into: y + first * rows, pool: pool)
-      first += count
-    }
-  }
-
-  private func multiplyChunk(
-    _ x: UnsafePointer<Float>, tokens: Int, into y: UnsafeMutablePointer<Float>, pool: ThreadPool
-  ) {
-    let format = format.kernelFormat
-    let byteCount = martlet_prepared_bytes(format, columns, tokens)
-    let blocks = (tokens - 1) / martlet_token_block(format) + 1
-    pool.withScratch(byteCount: byteCount) { prepared in
-      // SAFETY: workers write disjoint token blocks of `prepared`, then disjoint rows of `y`, and
-      // only read `x`; all outlive the calls, which return when every worker is done.
-      nonisolated(unsafe) let (x, y, prepared) = (x, y, prepared)
-      pool.parallelFor(blocks) { range in
-        kernels.prepare(
-          format, x, columns, tokens, range.lowerBound, range.upperBound, prepared)
-      }
-      let tileCount = (rows + Self.tileRows - 1) / Self.tileRows
-      pool.parallelFor(tileCount, grain: max(1, Self.leastWork / (tileByteCount * blocks))) {
-        range in
-        var product = martlet_product(
-          format: format, weights: tiles.pointer, rows: rows, columns: columns,
-          prepared: prepared, tokens: tokens, output: y, output_stride: rows)
-        kernels.multiply(&product, range.lowerBound, range.upperBound)
-      }
-    }
-  }
-
-  /// Weight bytes times token blocks below which a range is not worth handing to another worker.
-  private static let leastWork = 32 << 10
 
   /// One row as float32: an embedding, or what a quantised weight stands for.
   package func dequantizeRow(_ row: Int, into output: UnsafeMutablePointer<Float>) {

@@ -15,16 +15,11 @@ struct EncoderBlock: Sendable {
     _ hidden: Activations, plan: BatchPlan, cache: KVCache, workspace: inout Workspace,
     pool: ThreadPool
   ) throws(ModelError) {
-    let projected = try workspace.activations(
-      .projected, rows: hidden.rows, columns: hidden.columns)
     // Keys and values serve one layer only, so that all layers share the cache's single one.
-    try attention.apply(
-      hidden, into: projected, plan: plan, cache: cache, layer: 0, workspace: &workspace,
-      pool: pool)
-    addRows(projected, to: hidden, pool: pool)
+    try attention.add(
+      hidden, to: hidden, plan: plan, cache: cache, layer: 0, workspace: &workspace, pool: pool)
     attentionNorm.apply(hidden, into: hidden, pool: pool)
-    try feedForward.apply(hidden, into: projected, workspace: &workspace, pool: pool)
-    addRows(projected, to: hidden, pool: pool)
+    try feedForward.add(hidden, to: hidden, workspace: &workspace, pool: pool)
     outputNorm.apply(hidden, into: hidden, pool: pool)
   }
 }

@@ -1,8 +1,5 @@
-// The scan of 8-bit codes for AVX-512 with VNNI: a lane per row, one load of 16 rows' codes serves up
-// to eight queries. Bounds are computed in the oracle's order, so that hits are equal bit for bit.
-#if defined(__x86_64__)
-#include "avx512_math.h"
-#include "avx512.h"
+// The scan of 8-bit codes for AVX-512: a lane per row, one load of 16 rows' codes serves up to eight
+// queries. Bounds are computed in the oracle's order, so that hits are equal bit for bit.
 
 typedef struct {
   const uint8_t *codes;
@@ -12,7 +9,7 @@ typedef struct {
 } scan_tile;
 
 // Appends the rows of one tile that can reach the query's threshold.
-AVX512_INLINE void report(const martlet_scan *scan, size_t q, scan_tile tile, __m512i sums) {
+SIMD_INLINE void report(const martlet_scan *scan, size_t q, scan_tile tile, __m512i sums) {
   const martlet_scan_query *query = &scan->queries[q];
   const float *numbers = (const float *)(tile.codes + tile.groups * 64);
   __m512 scale = _mm512_load_ps(numbers), error = _mm512_load_ps(numbers + 16);
@@ -40,41 +37,41 @@ AVX512_INLINE void report(const martlet_scan *scan, size_t q, scan_tile tile, __
   }
 }
 
-AVX512_INLINE void scan_some(const martlet_scan *scan, size_t first, size_t count,
+SIMD_INLINE void scan_some(const martlet_scan *scan, size_t first, size_t count,
                              scan_tile tile) {
   __m512i sums[8];
   UNROLL for (size_t q = 0; q < count; q++) sums[q] = _mm512_setzero_si512();
   for (size_t g = 0; g < tile.groups; g++) {
     __m512i codes = _mm512_load_si512(tile.codes + 64 * g);
     UNROLL for (size_t q = 0; q < count; q++) {
-      sums[q] = _mm512_dpbusd_epi32(sums[q], codes,
-                                    broadcast_word(scan->queries[first + q].codes + 4 * g));
+      __m512i query = word_lanes(scan->queries[first + q].codes + 4 * g);
+      sums[q] = add_products(MARTLET_INT8, sums[q], codes, query);
     }
   }
   UNROLL for (size_t q = 0; q < count; q++) report(scan, first + q, tile, sums[q]);
 }
 
 // One query alone: four sums hide the latency of the products.
-AVX512_INLINE void scan_one(const martlet_scan *scan, size_t q, scan_tile tile) {
+SIMD_INLINE void scan_one(const martlet_scan *scan, size_t q, scan_tile tile) {
   __m512i sums[4];
   UNROLL for (size_t i = 0; i < 4; i++) sums[i] = _mm512_setzero_si512();
   const int8_t *query = scan->queries[q].codes;
   size_t g = 0;
   for (; g + 4 <= tile.groups; g += 4) {
     UNROLL for (size_t i = 0; i < 4; i++) {
-      sums[i] = _mm512_dpbusd_epi32(sums[i], _mm512_load_si512(tile.codes + 64 * (g + i)),
-                                    broadcast_word(query + 4 * (g + i)));
+      __m512i codes = _mm512_load_si512(tile.codes + 64 * (g + i));
+      sums[i] = add_products(MARTLET_INT8, sums[i], codes, word_lanes(query + 4 * (g + i)));
     }
   }
   for (; g < tile.groups; g++) {
-    sums[0] = _mm512_dpbusd_epi32(sums[0], _mm512_load_si512(tile.codes + 64 * g),
-                                  broadcast_word(query + 4 * g));
+    __m512i codes = _mm512_load_si512(tile.codes + 64 * g);
+    sums[0] = add_products(MARTLET_INT8, sums[0], codes, word_lanes(query + 4 * g));
   }
   report(scan, q, tile, _mm512_add_epi32(_mm512_add_epi32(sums[0], sums[1]),
                                          _mm512_add_epi32(sums[2], sums[3])));
 }
 
-AVX512 void avx512_scan(const martlet_scan *scan) {
+SIMD static void simd_scan(const martlet_scan *scan) {
   size_t tile_bytes = martlet_scan_tile_bytes(scan->columns);
   for (size_t q = 0; q < scan->query_count; q++) scan->hit_counts[q] = 0;
   // Tiles stay in the second-level cache while eight queries at a time pass over them.
@@ -94,4 +91,3 @@ AVX512 void avx512_scan(const martlet_scan *scan) {
     q += count;
   }
 }
-#endif

@@ -1,0 +1,31 @@
+// How a product is cut into parts, each a few tiles times one block of tokens, which the inner loop
+// of an instruction set (its "fold") computes. Relies on the layouts of ckernels.h and layout.h.
+#ifndef MARTLET_PRODUCT_H
+#define MARTLET_PRODUCT_H
+
+#include "layout.h"
+
+enum { PART_TILES = 4 };
+
+typedef struct {
+  martlet_format format;
+  size_t columns;
+  const uint8_t *tiles[PART_TILES];
+  const uint8_t *next[PART_TILES];  // the tiles of the part after this one: what to prefetch
+  size_t tile_count;
+  bool cold;                        // the first to read these tiles: they come from memory
+  const uint8_t *block;             // prepared activations of `width` tokens
+  size_t width;
+  float *output;                    // token n's 16 values of tile t:
+  size_t token_step, tile_step;     //   output + n * token_step + t * tile_step
+  size_t rows;                      // to be written, counted from the first tile's first row
+} product_part;
+
+/// Runs `fold` over all tokens and the tiles [tile_begin, tile_end), at most `most_tiles` at a time,
+/// and adds biases and activations, by the functions of `table`. Tiles go through in panels that
+/// stay in the second-level cache while all tokens pass over them.
+void martlet_multiply_in_parts(const martlet_product *product, size_t tile_begin, size_t tile_end,
+                               size_t most_tiles, void (*fold)(const product_part *part),
+                               const martlet_kernels *table);
+
+#endif

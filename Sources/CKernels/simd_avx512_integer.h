@@ -1,0 +1,125 @@
+// Products of int8 and int4 matrices for AVX-512: unsigned weight codes times signed activations,
+// by vpdpbusd where there is VNNI; the weights' offset is undone by the prepared correction, and
+// integers are folded into a float per group of 32. Lane r is row r of the tile. Equal to the oracle
+// bit for bit.
+//
+// Two tiles times four tokens are in registers together: a broadcast of activations serves both
+// tiles (the processor loads no more than it multiplies), and eight independent chains of additions
+// hide each other's latency.
+
+enum { SIDE_TILES = 2, SIDE_TOKENS = 4 };
+
+// Columns 8j...8j+3 and 8j+4...8j+7 of a group's 16 rows.
+SIMD_INLINE void unpack(martlet_format format, const uint8_t *codes, size_t j, __m512i w[2]) {
+  if (format == MARTLET_INT8) {
+    w[0] = _mm512_loadu_si512(codes + 128 * j);
+    w[1] = _mm512_loadu_si512(codes + 128 * j + 64);
+  } else {
+    __m512i two = _mm512_loadu_si512(codes + 64 * j), low = _mm512_set1_epi8(15);
+    w[0] = _mm512_and_si512(two, low);
+    w[1] = _mm512_and_si512(_mm512_srli_epi16(two, 4), low);
+  }
+}
+
+// sums + the products of four columns: unsigned codes and signed activations.
+SIMD_INLINE __m512i add_products(martlet_format format, __m512i sums, __m512i w, __m512i x) {
+#if SIMD_VNNI
+  (void)format;
+  return _mm512_dpbusd_epi32(sums, w, x);
+#else
+  if (format == MARTLET_INT4) {  // 2 * 15 * 127 fits 16 bits
+    __m512i pairs = _mm512_maddubs_epi16(w, x);
+    return _mm512_add_epi32(sums, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)));
+  }
+  __m512i even = _mm512_and_si512(w, _mm512_set1_epi16(255)), odd = _mm512_srli_epi16(w, 8);
+  __m512i x_even = _mm512_srai_epi16(_mm512_slli_epi16(x, 8), 8), x_odd = _mm512_srai_epi16(x, 8);
+  sums = _mm512_add_epi32(sums, _mm512_madd_epi16(even, x_even));
+  return _mm512_add_epi32(sums, _mm512_madd_epi16(odd, x_odd));
+#endif
+}
+
+// Four bytes to every lane.
+SIMD_INLINE __m512i word_lanes(const void *p) { return _mm512_set1_epi32(word_at(p)); }
+
+SIMD_INLINE void fold_group(martlet_format format, size_t tiles, size_t tokens,
+                            const uint8_t *const codes[], const uint8_t *const scales[],
+                            const integer_tokens *from, __m512 sums[SIDE_TILES][SIDE_TOKENS]) {
+  __m512i dots[SIDE_TILES][SIDE_TOKENS];
+  UNROLL for (size_t n = 0; n < tokens; n++) {
+    UNROLL for (size_t t = 0; t < tiles; t++) dots[t][n] = _mm512_set1_epi32(from->corrections[n]);
+  }
+  if (tokens == 1) {  // alone, a token has two chains of additions per tile
+    UNROLL for (size_t t = 0; t < tiles; t++) dots[t][1] = _mm512_setzero_si512();
+  }
+  UNROLL for (size_t j = 0; j < 4; j++) {
+    __m512i w[SIDE_TILES][2];
+    UNROLL for (size_t t = 0; t < tiles; t++) unpack(format, codes[t], j, w[t]);
+    UNROLL for (size_t half = 0; half < 2; half++) {
+      UNROLL for (size_t n = 0; n < tokens; n++) {
+        __m512i x = word_lanes(from->x + GROUP * n + 8 * j + 4 * half);
+        __asm__("" : "+v"(x));  // keeps the compiler from loading it once per tile
+        size_t chain = tokens == 1 ? half : n;
+        UNROLL for (size_t t = 0; t < tiles; t++) {
+          dots[t][chain] = add_products(format, dots[t][chain], w[t][half], x);
+        }
+      }
+    }
+  }
+  if (tokens == 1) {
+    UNROLL for (size_t t = 0; t < tiles; t++) dots[t][0] = _mm512_add_epi32(dots[t][0], dots[t][1]);
+  }
+  UNROLL for (size_t t = 0; t < tiles; t++) {
+    __m512 scale = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)scales[t]));
+    UNROLL for (size_t n = 0; n < tokens; n++) {
+      __m512 factor = _mm512_mul_ps(scale, broadcast(from->scales[n]));
+      sums[t][n] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[t][n]), factor, sums[t][n]);
+    }
+  }
+}
+
+SIMD_INLINE void fold_integer(martlet_format format, size_t tiles, size_t tokens,
+                              const product_part *p, size_t first) {
+  const size_t code_bytes = format == MARTLET_INT4 ? 256 : 512, block_bytes = 2 * code_bytes + 64;
+  size_t blocks = weight_blocks(format, p->columns);
+  integer_tokens from = integer_tokens_of(p, first);
+  __m512 sums[SIDE_TILES][SIDE_TOKENS];
+  UNROLL for (size_t t = 0; t < tiles; t++) {
+    UNROLL for (size_t n = 0; n < tokens; n++) sums[t][n] = zeros();
+  }
+  for (size_t b = 0; b < blocks; b++) {
+    if (p->cold && first == 0) prefetch_ahead(p, tiles, b, blocks, block_bytes);
+    UNROLL for (size_t h = 0; h < 2; h++) {
+      const uint8_t *codes[SIDE_TILES], *scales[SIDE_TILES];
+      UNROLL for (size_t t = 0; t < tiles; t++) {
+        const uint8_t *block = p->tiles[t] + b * block_bytes;
+        codes[t] = block + h * code_bytes;
+        scales[t] = block + 2 * code_bytes + 32 * h;
+      }
+      fold_group(format, tiles, tokens, codes, scales, &from, sums);
+      next_group(&from, p->width);
+    }
+  }
+  UNROLL for (size_t n = 0; n < tokens; n++) {
+    UNROLL for (size_t t = 0; t < tiles; t++) store_sums(p, t, first + n, sums[t][n]);
+  }
+}
+
+SIMD_INLINE void fold_integer_tiles(martlet_format format, size_t tiles, const product_part *p) {
+  for (size_t n = 0, done; n < p->width; n += done) {
+    size_t left = p->width - n;
+    done = left >= 4 ? 4 : left >= 2 ? 2 : 1;
+    if (done == 4) fold_integer(format, tiles, 4, p, n);
+    else if (done == 2) fold_integer(format, tiles, 2, p, n);
+    else fold_integer(format, tiles, 1, p, n);
+  }
+}
+
+SIMD static void fold_int8(const product_part *p) {
+  if (p->tile_count == 2) fold_integer_tiles(MARTLET_INT8, 2, p);
+  else fold_integer_tiles(MARTLET_INT8, 1, p);
+}
+
+SIMD static void fold_int4(const product_part *p) {
+  if (p->tile_count == 2) fold_integer_tiles(MARTLET_INT4, 2, p);
+  else fold_integer_tiles(MARTLET_INT4, 1, p);
+}

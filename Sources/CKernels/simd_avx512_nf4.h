@@ -1,0 +1,100 @@
+// Products of nf4 matrices for AVX-512: the 16 values as 16-bit integers, looked up by vpermw (which
+// takes the low bits of each word, so that one shift per step is all the unpacking), times 12-bit
+// activations, by vpdpwssd where there is VNNI. Integers are folded into a float every 32 columns:
+// 32 x 2047 x 32767 still fits. Equal to the oracle bit for bit.
+//
+// Two tiles times eight tokens go together, so that a broadcast serves both tiles and a look-up all
+// tokens; their floats wait on the stack while the integers are in registers.
+
+enum { NF4_TILES = 2, NF4_TOKENS = NF4_TOKEN_BLOCK };
+
+// Two columns of each of 16 rows per vector: in the order of the activations.
+SIMD_INLINE __m512i look_up(__m512i values, __m512i four, size_t step) {
+  return _mm512_permutexvar_epi16(_mm512_srli_epi16(four, 4 * (unsigned)step), values);
+}
+
+SIMD_INLINE __m512i add_word_products(__m512i sums, __m512i w, __m512i x) {
+#if SIMD_VNNI
+  return _mm512_dpwssd_epi32(sums, w, x);
+#else
+  return _mm512_add_epi32(sums, _mm512_madd_epi16(w, x));
+#endif
+}
+
+// The 32 columns at `codes` and `from`.
+SIMD_INLINE void fold_quarter(size_t tiles, size_t tokens, __m512i values,
+                              const uint8_t *const codes[], const uint8_t *const scales[],
+                              const nf4_tokens *from, float sums[NF4_TILES][NF4_TOKENS][TILE]) {
+  __m512i dots[NF4_TILES][NF4_TOKENS];
+  UNROLL for (size_t n = 0; n < tokens; n++) {
+    UNROLL for (size_t t = 0; t < tiles; t++) dots[t][n] = _mm512_setzero_si512();
+  }
+  UNROLL for (size_t j = 0; j < 4; j++) {
+    __m512i four[NF4_TILES];
+    UNROLL for (size_t t = 0; t < tiles; t++) four[t] = _mm512_loadu_si512(codes[t] + 64 * j);
+    UNROLL for (size_t step = 0; step < 4; step++) {
+      __m512i w[NF4_TILES];
+      UNROLL for (size_t t = 0; t < tiles; t++) w[t] = look_up(values, four[t], step);
+      UNROLL for (size_t n = 0; n < tokens; n++) {
+        __m512i x = word_lanes(from->x + GROUP * n + 8 * j + 2 * step);
+        __asm__("" : "+v"(x));  // keeps the compiler from loading it once per tile
+        UNROLL for (size_t t = 0; t < tiles; t++) {
+          dots[t][n] = add_word_products(dots[t][n], w[t], x);
+        }
+      }
+    }
+  }
+  UNROLL for (size_t t = 0; t < tiles; t++) {
+    __m512 scale = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)scales[t]));
+    UNROLL for (size_t n = 0; n < tokens; n++) {
+      __m512 factor = _mm512_mul_ps(scale, broadcast(from->scales[n]));
+      __m512 sum = _mm512_load_ps(sums[t][n]);
+      _mm512_store_ps(sums[t][n], _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[t][n]), factor, sum));
+    }
+  }
+  __asm__ volatile("" : : "r"(sums) : "memory");  // keeps the sums where they are
+}
+
+SIMD_INLINE void fold_nf4(size_t tiles, size_t tokens, const product_part *p, size_t first) {
+  __m256i table = _mm256_loadu_si256((const __m256i *)martlet_nf4_integers);
+  __m512i values = _mm512_broadcast_i64x4(table);  // twice over: bit 4 of an index is not masked
+  size_t blocks = weight_blocks(MARTLET_NF4, p->columns);
+  nf4_tokens from = nf4_tokens_of(p, first);
+  float sums[NF4_TILES][NF4_TOKENS][TILE] __attribute__((aligned(64)));
+  memset(sums, 0, sizeof sums);
+  for (size_t b = 0; b < blocks; b++) {
+    if (p->cold && first == 0) prefetch_ahead(p, tiles, b, blocks, NF4_BLOCK_BYTES);
+    for (size_t quarter = 0; quarter < 4; quarter++) {
+      const uint8_t *codes[NF4_TILES], *scales[NF4_TILES];
+      UNROLL for (size_t t = 0; t < tiles; t++) {
+        const uint8_t *block = p->tiles[t] + b * NF4_BLOCK_BYTES;
+        codes[t] = block + 256 * quarter;
+        scales[t] = block + 1024 + 32 * (quarter / 2);
+      }
+      fold_quarter(tiles, tokens, values, codes, scales, &from, sums);
+      from.x += GROUP * p->width;
+      from.scales += p->width;
+    }
+  }
+  UNROLL for (size_t n = 0; n < tokens; n++) {
+    UNROLL for (size_t t = 0; t < tiles; t++) store_sums(p, t, first + n, load(sums[t][n]));
+  }
+}
+
+SIMD_INLINE void fold_nf4_tiles(size_t tiles, const product_part *p) {
+  for (size_t n = 0, done; n < p->width; n += done) {
+    size_t left = p->width - n;
+    done = left >= 8 ? 8 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
+    switch (done) {
+      case 8: fold_nf4(tiles, 8, p, n); break;
+      case 4: fold_nf4(tiles, 4, p, n); break;
+      case 2: fold_nf4(tiles, 2, p, n); break;
+      default: fold_nf4(tiles, 1, p, n); break;
+    }
+  }
+}
+
+SIMD static void fold_nf4_part(const product_part *p) {
+  if (p->tile_count == 2) fold_nf4_tiles(2, p);
+  else fold_nf4_tiles(1, p);
+}

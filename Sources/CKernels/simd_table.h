@@ -1,0 +1,63 @@
+// One kernel table: all simd_*.h files compiled for one instruction set. Included once by each
+// file that defines SIMD_TARGET (the compiler's name of the set), SIMD_TABLE, SIMD_NAME, SIMD_VNNI,
+// and has included simd_avx2.h or simd_avx512.h, whichever lanes it has.
+#include "product.h"
+#include "tables.h"
+
+#include "simd_math.h"
+#include "simd_layers.h"
+#include "simd_sampling.h"
+#include "simd_attention.h"
+#include "simd_quantize.h"
+#include "simd_prepare.h"
+#include "simd_product.h"
+#include "simd_float.h"
+#if SIMD_AVX512
+#include "simd_avx512_integer.h"
+#include "simd_avx512_nf4.h"
+#include "simd_avx512_scan.h"
+#else
+#include "simd_avx2_products.h"
+#define simd_scan portable_scan
+#endif
+
+static void simd_multiply(const martlet_product *p, size_t tile_begin, size_t tile_end) {
+  void (*const folds[])(const product_part *) = {
+      [MARTLET_FLOAT32] = fold_float32,   [MARTLET_FLOAT16] = fold_float16,
+      [MARTLET_BFLOAT16] = fold_bfloat16, [MARTLET_INT8] = fold_int8,
+      [MARTLET_INT4] = fold_int4,         [MARTLET_NF4] = fold_nf4_part,
+  };
+  // One token alone: floats hide their latency by four tiles; codes come in one stream, which is
+  // what fetching ahead is best at.
+  size_t most = is_float_format(p->format) ? FLOAT_TILES : SIDE_TILES;
+  if (p->tokens == 1) most = is_float_format(p->format) ? 4 : 1;
+  martlet_multiply_in_parts(p, tile_begin, tile_end, most, folds[p->format], &SIMD_TABLE);
+}
+
+const martlet_kernels SIMD_TABLE = {
+    .name = SIMD_NAME,
+    .prepare = simd_prepare,
+    .multiply = simd_multiply,
+    .quantize_int4 = simd_quantize_int4,
+    .quantize_int8 = simd_quantize_int8,
+    .half_to_float = simd_half_to_float,
+    .float_to_half = simd_float_to_half,
+    .bfloat_to_float = simd_bfloat_to_float,
+    .float_to_bfloat = portable_float_to_bfloat,
+    .rms_norm = simd_rms_norm,
+    .layer_norm = simd_layer_norm,
+    .softmax = simd_softmax,
+    .silu_multiply = simd_silu_multiply,
+    .gelu = simd_gelu,
+    .add = simd_add,
+    .rope = simd_rope,
+    .attention = simd_attention,
+    .dot = simd_dot,
+    .dot_rows = simd_dot_rows,
+    .argmax = simd_argmax,
+    .log_sum_exp = simd_log_sum_exp,
+    .exponentials = simd_exponentials,
+    .select = simd_select,
+    .scan = simd_scan,
+    .read_sum = simd_read_sum,
+};

@@ -1,0 +1,126 @@
+// Products of one input with one or several matrices. The input is prepared once for all of them,
+// their tiles are one pool of work, and what follows a product (bias, activation, residual sum) is
+// done to its sums before they leave the cache. Relies on the kernels giving a token the same result
+// bit for bit in every batch. Refuses nothing: sizes are the layers' promise.
+
+import CKernels
+import Compute
+
+/// One matrix of such a product and where its result goes.
+struct Projection: Sendable {
+  enum Activation: Sendable {
+    case none, gelu
+    /// silu(gate(x)) * y. The gate's weights are of the same shape and format.
+    case gatedBy(Linear)
+  }
+
+  let linear: Linear
+  let output: Activations
+  var activation = Activation.none
+  /// Added to what is in the output instead of replacing it.
+  var adds = false
+
+  /// Computes `projections` of `x` [T][columns], T times. With `filling`, rows of `x` are made by it
+  /// just before they are used.
+  static func compute(
+    _ projections: [Projection], of x: Activations, pool: ThreadPool,
+    filling fill: (@Sendable (Range<Int>) -> Void)? = nil
+  ) {
+    var (rest, fill) = (projections, fill)
+    while let format = rest.first?.linear.weight.format {
+      let together = ProductGroup(
+        format: format, projections: rest.filter { $0.linear.weight.format == format })
+      rest.removeAll { $0.linear.weight.format == format }
+      for first in stride(from: 0, to: x.rows, by: ProductGroup.mostTokens) {
+        let rows = first..<min(x.rows, first + ProductGroup.mostTokens)
+        together.compute(x, rows: rows, pool: pool, fill: fill)
+      }
+      fill = nil
+    }
+  }
+}
+
+/// Projections of one input whose weights are of one format.
+private struct ProductGroup: Sendable {
+  let format: WeightFormat
+  let projections: [Projection]
+
+  /// Tokens for which activations are prepared at a time: each pass over the weights serves so many.
+  static let mostTokens = 512
+  /// A matrix's tiles are handed out in pairs, as the kernels compute them.
+  private static let unitTiles = 2
+  /// Weight bytes times token blocks below which a range is not worth handing to another worker.
+  private static let leastWork = 32 << 10
+
+  func compute(
+    _ x: Activations, rows: Range<Int>, pool: ThreadPool, fill: (@Sendable (Range<Int>) -> Void)?
+  ) {
+    let kernelFormat = format.kernelFormat
+    let block = martlet_token_block(kernelFormat)
+    let blocks = (rows.count - 1) / block + 1
+    pool.withScratch(
+      byteCount: martlet_prepared_bytes(kernelFormat, x.columns, rows.count)
+    ) { prepared in
+      // SAFETY: workers write disjoint token blocks of `prepared`, then disjoint tiles of the
+      // outputs, in regions that end when every worker is done.
+      nonisolated(unsafe) let prepared = prepared
+      pool.parallelFor(blocks) { range in
+        if let fill {
+          let end = min(rows.count, range.upperBound * block)
+          fill(rows.lowerBound + range.lowerBound * block..<rows.lowerBound + end)
+        }
+        kernels.prepare(
+          kernelFormat, x[rows.lowerBound], x.columns, rows.count, range.lowerBound,
+          range.upperBound, prepared)
+      }
+      let unitBytes = Self.unitTiles * martlet_tile_bytes(kernelFormat, x.columns)
+      let counts = projections.map { ($0.tileCount + Self.unitTiles - 1) / Self.unitTiles }
+      pool.parallelFor(
+        counts.reduce(0, +), grain: max(1, Self.leastWork / (unitBytes * blocks))
+      ) { units in
+        var start = 0
+        for (projection, count) in zip(projections, counts) {
+          let own = units.clamped(to: start..<start + count)
+          let first = (own.lowerBound - start) * Self.unitTiles
+          let end = min((own.upperBound - start) * Self.unitTiles, projection.tileCount)
+          if !own.isEmpty { projection.multiply(prepared, rows: rows, tiles: first..<end) }
+          start += count
+        }
+      }
+    }
+  }
+}
+
+extension Projection {
+  fileprivate var tileCount: Int { linear.weight.tileCount }
+
+  fileprivate func multiply(
+    _ prepared: UnsafeRawPointer, rows: Range<Int>, tiles: Range<Int>
+  ) {
+    let weight = linear.weight
+    precondition(output.columns == weight.rows && rows.upperBound <= output.rows)
+    let gate: Linear? = if case .gatedBy(let gate) = activation { gate } else { nil }
+    let kind: martlet_activation =
+      switch activation {
+      case .none: MARTLET_IDENTITY
+      case .gelu: MARTLET_GELU
+      case .gatedBy: MARTLET_GATED_SILU
+      }
+    withPointer(to: linear.bias) { bias in
+      withPointer(to: gate?.bias) { gateBias in
+        var product = martlet_product(
+          format: weight.format.kernelFormat, activation: kind, adds: adds,
+          weights: weight.packedTiles, gate: gate?.weight.packedTiles, bias: bias,
+          gate_bias: gateBias, rows: weight.rows, columns: weight.columns, prepared: prepared,
+          tokens: rows.count,
+          output: output[rows.lowerBound], output_stride: output.columns)
+        kernels.multiply(&product, tiles.lowerBound, tiles.upperBound)
+      }
+    }
+  }
+}
+
+private func withPointer(to values: [Float]?, _ body: (UnsafePointer<Float>?) -> Void) {
+  guard let values else { return body(nil) }
+  values.withUnsafeBufferPointer { body($0.baseAddress) }
+}
