@@ -7,9 +7,11 @@ RELEASE_FLAGS = -c release --scratch-path $(SCRATCH)
 TEST_FLAGS = -c release -Xswiftc -enable-testing --scratch-path $(SCRATCH)/testing
 # Logic without kernels is tested unoptimised too, where overflow and bounds checks are strictest.
 PURE_TESTS = JSONTests|JinjaTests|TokenizersTests|TransportTests|HTTPTests
+# What the engine's thread shares with its callers, on a model that needs no kernels.
+ENGINE_TESTS = ^InferenceTests\.(Engine|PrefixReuse|SharedPrompt)
 FACTOR ?= 100
 
-.PHONY: help setup models build serve test test-release test-debug conformance fuzz soak bench image lint format docs clean
+.PHONY: help setup models build serve test test-release test-debug tsan conformance fuzz soak bench image lint format docs clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -34,6 +36,10 @@ test-release:
 
 test-debug:
 	$(SWIFT) test --scratch-path $(SCRATCH)/debugging --filter '^($(PURE_TESTS))'
+
+tsan: ## run the engine's tests under the thread sanitizer
+	TSAN_OPTIONS=suppressions=$(CURDIR)/Tests/tsan-suppressions \
+	  $(SWIFT) test --sanitize=thread --scratch-path $(SCRATCH)/tsan --filter '$(ENGINE_TESTS)'
 
 conformance: build models ## run the official OpenAI client against a real server
 	@scripts/conformance/run $(SCRATCH)/release/martlet

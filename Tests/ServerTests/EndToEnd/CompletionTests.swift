@@ -66,6 +66,21 @@ struct CompletionTests {
     #expect(events.allSatisfy { $0.object?["usage"] == nil })
   }
 
+  /// Choices that take the prompt over from the first one are no hits of the request's own.
+  @Test func cachedTokensAreThoseFromBeforeTheRequest() async throws {
+    let server = try await TestServer.shared.value
+    let prompts = [1_000, 2_000].map { first in
+      JSONValue.array((0..<80).map { .integer(Int64(first + $0 * 7)) })
+    }
+    for expected in [0, 128] {
+      let answer = try await server.post(
+        "/v1/completions", ["prompt": .array(prompts), "n": 3, "max_tokens": 2])
+      let usage = try #require(answer.json["usage"])
+      #expect(usage["prompt_tokens"] == 160)
+      #expect(usage["prompt_tokens_details"]?["cached_tokens"]?.int == expected)
+    }
+  }
+
   @Test func maxTokensDefaultsToSixteen() async throws {
     let server = try await TestServer.shared.value
     let answer = try await server.post(
