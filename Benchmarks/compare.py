@@ -13,6 +13,8 @@ import shapes
 import sides
 
 MODELS = sides.PEERS / "models"
+# Others may have this share of the processors.
+QUIET = 0.1
 # Title, unit, goal. Ratios are martlet's figure over the peer's: for times and memory, less is
 # better. A goal with a unit is for martlet's figure itself.
 FIGURES = {
@@ -61,10 +63,11 @@ class Sitting:
         if not options.append:
             self.results.unlink(missing_ok=True)
 
-    def record(self, figure: str, side: str, value: float) -> None:
-        line = json.dumps({
-            "figure": figure, "side": side, "value": round(value, 4), "at": int(time.time()),
-            "others": round(self.machine.others(), 3)})
+    def record(self, figure: str, side: str, value: float, others: float | None = None) -> None:
+        """Notes a value that was just measured, or while others had such a share of the machine."""
+        share = self.machine.others() if others is None else others
+        line = json.dumps({"figure": figure, "side": side, "value": round(value, 4),
+                           "at": int(time.time()), "others": round(share, 3)})
         print(line, flush=True)
         with self.results.open("a") as file:
             file.write(line + "\n")
@@ -93,12 +96,13 @@ def decode(sitting: Sitting) -> None:
     embedding = shapes.TINY_LLAMA.vocabulary * shapes.TINY_LLAMA.hidden // 32 * 18
     for _ in sitting.rounds:
         theirs, = sides.llama_bench(model, sitting.threads, 3, "-p", 0, "-n", 32, "-d", 128)
+        others = sitting.machine.others()
         for scheme in ("int4", "nf4"):
             ours = sitting.generation("decode", shapes.TINY_LLAMA, scheme)
             share = theirs * (model.stat().st_size - embedding) / ours["read_bandwidth"]
-            sitting.record(f"decode.{scheme}", "peer", theirs)
+            sitting.record(f"decode.{scheme}", "peer", theirs, others)
             sitting.record(f"decode.{scheme}", "martlet", ours["tokens_per_second"])
-            sitting.record(f"decode.{scheme}.share", "peer", 100 * share)
+            sitting.record(f"decode.{scheme}.share", "peer", 100 * share, others)
             sitting.record(f"decode.{scheme}.share", "martlet",
                            100 * ours["share_of_read_bandwidth"])
 
@@ -108,13 +112,14 @@ def prefill(sitting: Sitting) -> None:
     model = shapes.gguf(shapes.TINY_LLAMA, MODELS)
     for _ in sitting.rounds:
         theirs, = sides.llama_bench(model, sitting.threads, 3, "-p", 512, "-n", 0)
+        others = sitting.machine.others()
         for scheme in ("int4", "nf4"):
             ours = sitting.generation("prefill", shapes.TINY_LLAMA, scheme)
-            sitting.record(f"prefill.{scheme}", "peer", theirs)
+            sitting.record(f"prefill.{scheme}", "peer", theirs, others)
             sitting.record(f"prefill.{scheme}", "martlet", ours["tokens_per_second"])
             if peak := ours.get("integer_peak"):
                 share = theirs * ours["operations_per_token"] / peak
-                sitting.record(f"prefill.{scheme}.share", "peer", 100 * share)
+                sitting.record(f"prefill.{scheme}.share", "peer", 100 * share, others)
                 sitting.record(f"prefill.{scheme}.share", "martlet",
                                100 * ours["share_of_integer_peak"])
 
@@ -124,11 +129,12 @@ def large(sitting: Sitting) -> None:
     model = shapes.gguf(shapes.LLAMA_7B, MODELS)
     for _ in sitting.rounds:
         theirs = sides.llama_bench(model, sitting.threads, 1, "-p", 512, "-n", 16)
+        others = sitting.machine.others()
         for kind, value, arguments in (
                 ("prefill", theirs[0], ()),
                 ("decode", theirs[1], ("--context", 0, "--tokens", 16))):
             ours = sitting.generation(kind, shapes.LLAMA_7B, "int4", "--runs", 1, *arguments)
-            sitting.record(f"large.{kind}", "peer", value)
+            sitting.record(f"large.{kind}", "peer", value, others)
             sitting.record(f"large.{kind}", "martlet", ours["tokens_per_second"])
 
 
@@ -136,13 +142,12 @@ def context(sitting: Sitting) -> None:
     """Decoding behind a long context against a short one."""
     model = shapes.gguf(shapes.TINY_LLAMA, MODELS)
     for _ in sitting.rounds:
-        rates = {
-            "peer": sides.llama_bench(
-                model, sitting.threads, 1, "-p", 0, "-n", 32, "-d", "128,4096"),
-            "martlet": [
-                sitting.generation("decode", shapes.TINY_LLAMA, "int4", "--context", length)
-                ["tokens_per_second"] for length in (128, 4096)]}
-        for side, (short, long) in rates.items():
+        for side in ("peer", "martlet"):
+            short, long = (
+                sides.llama_bench(model, sitting.threads, 1, "-p", 0, "-n", 32, "-d", "128,4096")
+                if side == "peer" else
+                [sitting.generation("decode", shapes.TINY_LLAMA, "int4", "--context", length)
+                 ["tokens_per_second"] for length in (128, 4096)])
             sitting.record("context.decode", side, long)
             sitting.record("context.kept", side, 100 * long / short)
 
@@ -226,24 +231,29 @@ SUITES = [decode, prefill, large, context, streams, first, memory, start, embed,
 
 
 def print_table(results: pathlib.Path) -> None:
-    values: dict[tuple[str, str], list[float]] = {}
-    others = []
+    """Medians of what was measured while the machine was quiet; of everything, and marked with a
+    star, where it never was."""
+    samples: dict[tuple[str, str], list[dict]] = {}
     for line in results.read_text().splitlines():
         result = json.loads(line)
-        values.setdefault((result["figure"], result["side"]), []).append(result["value"])
-        others.append(result["others"])
-    medians = {key: statistics.median(samples) for key, samples in values.items()}
+        samples.setdefault((result["figure"], result["side"]), []).append(result)
+
+    def median(figure: str, side: str) -> tuple[float | None, str]:
+        found = samples.get((figure, side), [])
+        quiet = [result for result in found if result["others"] <= QUIET]
+        values = [result["value"] for result in quiet or found]
+        return (statistics.median(values) if values else None), ("" if quiet else "*")
+
     print("\n| what | martlet | peer | martlet / peer | goal |\n|---|---|---|---|---|")
     for figure, (title, unit, goal) in FIGURES.items():
-        ours, theirs = medians.get((figure, "martlet")), medians.get((figure, "peer"))
+        (ours, our_mark), (theirs, their_mark) = median(figure, "martlet"), median(figure, "peer")
         if ours is None:
             continue
         digits = 2 if unit == "s" else 1
-        peer = f"{theirs:.{digits}f} {unit}" if theirs is not None else ""
+        peer = f"{theirs:.{digits}f} {unit}{their_mark}" if theirs is not None else ""
         ratio = f"{ours / theirs:.2f}" if theirs else ""
-        print(f"| {title} | {ours:.{digits}f} {unit} | {peer} | {ratio} | {goal} |")
-    print(f"\nOther processes had {statistics.median(others):.0%} of the processors meanwhile, at most "
-          f"{max(others):.0%}.")
+        print(f"| {title} | {ours:.{digits}f} {unit}{our_mark} | {peer} | {ratio} | {goal} |")
+    print(f"\n* measured while others had more than {QUIET:.0%} of the processors.")
 
 
 def main() -> None:

@@ -33,8 +33,9 @@ def llama_bench(model: pathlib.Path, threads: int, runs: int, *arguments) -> lis
 
 
 class Machine:
-    """How much of the processors others had while something was measured. Figures from a busy
-    machine compare nothing: llama.cpp's threads wait for each other at barriers, and lose most."""
+    """How much of the processors others had while something was measured, other guests of the host
+    included. Figures from a busy machine compare nothing: llama.cpp's threads wait for each other
+    at barriers and lose most."""
 
     servers: list["Server"] = []
 
