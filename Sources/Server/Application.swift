@@ -3,6 +3,7 @@
 
 package import HTTP
 import Logging
+import Synchronization
 
 /// Why the house can't be opened. `isConfiguration`: what it was told is wrong, so that trying
 /// again won't help.
@@ -18,6 +19,8 @@ package final class Application: Sendable {
   let metrics = ServerMetrics()
   let configuration: ServerConfiguration
   let logger: Logger
+  /// Quantised weights being written for the next start.
+  private let saving = Mutex<Task<Void, Never>?>(nil)
 
   /// Answers from now on, though every route that needs a model says that it is being loaded.
   init(
@@ -35,12 +38,21 @@ package final class Application: Sendable {
   }
 
   /// Loads models and documents and becomes ready. Returns one line on what was loaded.
-  /// - Parameter serverURL: told to other processes that find the data directory in use.
-  package func load(serverURL: String? = nil) async throws(StartupFailure) -> String {
+  /// - Parameters:
+  ///   - serverURL: told to other processes that find the data directory in use
+  ///   - progress: told the share of the chat model that is loaded, from 0 to 1; nil writes lines
+  ///     into the log
+  package func load(
+    serverURL: String? = nil, progress: (@Sendable (Double) -> Void)? = nil
+  ) async throws(StartupFailure) -> String {
     let watch = Stopwatch()
-    let house = try await House.open(configuration, serverURL: serverURL, logger: logger)
+    let house = try await House.open(
+      configuration, serverURL: serverURL, logger: logger, progress: progress)
     state.publish(chat: house.chat, embedding: house.embedding, documents: house.documents)
     logger.info("ready", metadata: ["load_seconds": .stringConvertible(watch.seconds)])
+    if let weights = house.chat?.unsavedWeights {
+      saving.withLock { $0 = WeightSaving.start(weights, logger: logger) }
+    }
     return house.summary
   }
 
@@ -48,6 +60,7 @@ package final class Application: Sendable {
   package func close() async {
     state.beginDraining()
     await state.chat?.engine.shutdown()
+    await saving.withLock { $0 }?.value
     do { try await state.takeDocuments()?.close() } catch {
       // Nothing is lost: the log is read back at the next start.
       logger.warning("closing the documents failed", metadata: ["error": .string("\(error)")])

@@ -20,7 +20,8 @@ struct House: Sendable {
   let pool: ThreadPool
 
   static func open(
-    _ configuration: ServerConfiguration, serverURL: String?, logger: Logger
+    _ configuration: ServerConfiguration, serverURL: String?, logger: Logger,
+    progress: (@Sendable (Double) -> Void)?
   ) async throws(StartupFailure) -> House {
     let pool = ThreadPool(threads: configuration.threads)
     let loader = ModelLoader(configuration: configuration, pool: pool, logger: logger)
@@ -28,7 +29,7 @@ struct House: Sendable {
     do {
       let thread = try ComputeThread(name: "load", niceness: 0)
       let (chat, embedding) = try await thread.perform {
-        (try loader.chatModel(), try loader.embeddingModel())
+        (try loader.chatModel(progress: progress), try loader.embeddingModel())
       }
       let documents = try await DocumentStore.open(
         DocumentStoreConfiguration(dataDirectory: configuration.data),
@@ -57,15 +58,22 @@ struct ModelLoader: Sendable {
   let pool: ThreadPool
   let logger: Logger
 
-  func chatModel() throws(StartupFailure) -> ChatModel? {
+  func chatModel(
+    progress: (@Sendable (Double) -> Void)?
+  ) throws(StartupFailure) -> ChatModel? {
     guard let directory = try directory(configuration.model, fallback: House.defaultChatModel)
     else { return nil }
     do {
       let scheme = configuration.quantize ?? .int4
       let watch = Stopwatch()
       let limit = configuration.context ?? House.defaultContextLimit
+      let cache =
+        configuration.weightCache
+        ? PackedWeightCache(directory: configuration.data + "/cache") : nil
       let model = try CausalLM.load(
-        directory: directory, scheme: scheme, contextLimit: limit, pool: pool)
+        directory: directory, scheme: scheme, contextLimit: limit, cache: cache, pool: pool,
+        progress: progress ?? LoadLog(model: directory, logger: logger).note)
+      let unsavedWeights = noteOrigin(of: model)
       let tokenizer = try Tokenizer(directory: directory)
       let draftModel = try draftModel(
         tokenizer: tokenizer, scheme: scheme, contextLimit: limit)
@@ -83,6 +91,8 @@ struct ModelLoader: Sendable {
           "model": .string(directory), "scheme": .string(scheme.rawValue),
           "parameters": .stringConvertible(model.parameterCount),
           "weight_bytes": .stringConvertible(model.weightByteCount),
+          "weights": .string(model.origin.name),
+          "huge_page_bytes": .stringConvertible(ProcessMemory.hugePageByteCount ?? 0),
           "isa": .string(Processor.isa),
           "threads": .stringConvertible(pool.threadCount),
           "seconds": .stringConvertible(watch.seconds),
@@ -92,11 +102,21 @@ struct ModelLoader: Sendable {
         tokenizer: tokenizer, template: try ChatTemplate.load(directory: directory),
         engine: engine, defaults: model.configuration.generationDefaults,
         contextLength: engine.contextLength,
-        vocabularySize: engine.vocabularySize)
+        vocabularySize: engine.vocabularySize, unsavedWeights: unsavedWeights)
     } catch {
       throw StartupFailure(
         message: "The chat model in \(directory) can't be loaded: \(error)", isConfiguration: true)
     }
+  }
+
+  /// Weights that the cache does not hold yet. A file that was refused is reported.
+  private func noteOrigin(of model: CausalLM) -> UnsavedWeights? {
+    guard case .quantized(let quantized) = model.origin else { return nil }
+    if let refusedFile = quantized.refusedFile {
+      logger.warning(
+        "packed weights refused, quantising again", metadata: ["reason": .string(refusedFile)])
+    }
+    return quantized.unsaved
   }
 
   func embeddingModel() throws(StartupFailure) -> EmbeddingModel? {

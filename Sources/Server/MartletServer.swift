@@ -40,8 +40,11 @@ package final class MartletServer: Sendable {
   }
 
   /// Loads what the configuration names. Returns one line on what was loaded.
-  package func load() async throws(StartupFailure) -> String {
-    try await application.load(serverURL: url)
+  /// - Parameter progress: as `Application.load` says
+  package func load(
+    progress: (@Sendable (Double) -> Void)? = nil
+  ) async throws(StartupFailure) -> String {
+    try await application.load(serverURL: url, progress: progress)
   }
 
   /// Refuses new work, lets running requests finish within the configured time, then closes.

@@ -11,6 +11,12 @@ enum Terminal {
     write("martlet: \(text)\n", to: STDERR_FILENO)
   }
 
+  /// A line that is drawn over: on standard error, beside the log.
+  static func progress(_ text: String) { write(text, to: STDERR_FILENO) }
+
+  /// Whether somebody is looking at standard error.
+  static var showsProgress: Bool { isatty(STDERR_FILENO) == 1 }
+
   static var isInteractive: Bool { isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1 }
 
   private static func write(_ text: String, to descriptor: Int32) {

@@ -123,7 +123,7 @@ private struct Fixture {
       for row in 0..<rows { matrix.dequantizeRow(row, into: base + row * columns) }
     }
     #expect(patterns(values) == patterns(try fixture.floats("double.dequantized")))
-    #expect(matrix.byteCount - matrix.packedByteCount == 384 + 2 * 4)
+    #expect(matrix.byteCount - matrix.packedByteCount == 384 + 2 * 4 + 4)
   }
 
   @Test func strangeValuesDoNotCrash() {

@@ -36,6 +36,8 @@ package struct ServerConfiguration: Sendable, Equatable {
   package var speculation: Speculation?
   /// Folder of the database.
   package var data = "./data"
+  /// Keep quantised weights under `data` for the next start.
+  package var weightCache = true
   /// File with one API key per line.
   package var apiKeyFile: String?
   /// Permits a non-loopback address without keys.

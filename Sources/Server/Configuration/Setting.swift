@@ -51,6 +51,7 @@ struct Setting: Sendable {
       },
       read: { $0.speculation?.rawValue }),
     text("data", \.data),
+    flag("weight_cache", \.weightCache),
     optionalText("api_key_file", \.apiKeyFile),
     flag("allow_unauthenticated", \.allowUnauthenticated),
     integer("max_body", \.maxBody, 1...4096),

@@ -17,6 +17,8 @@ struct ChatModel: Sendable {
   /// Tokens per sequence as the engine admits them.
   let contextLength: Int
   let vocabularySize: Int
+  /// What the next start would be quicker with; nil where the cache holds it or is switched off.
+  let unsavedWeights: UnsavedWeights?
 }
 
 /// A model that embeds text.

@@ -8,18 +8,32 @@ extension CausalLM {
 
   /// - Parameters:
   ///   - contextLimit: the model's own context length is lowered to this
+  ///   - cache: where packed weights of an earlier start may be; nil quantises always
   ///   - progress: told the share that is loaded, from 0 to 1, on the calling thread
   package static func load(
-    directory: String, scheme: QuantizationScheme, contextLimit: Int? = nil, pool: ThreadPool,
+    directory: String, scheme: QuantizationScheme, contextLimit: Int? = nil,
+    cache: PackedWeightCache? = nil, pool: ThreadPool,
+    availableMemoryByteCount: Int = Processor.availableMemoryByteCount,
     progress: @escaping @Sendable (Double) -> Void = { _ in }
   ) throws(ModelError) -> CausalLM {
     let (family, configuration) = try readConfiguration(
       directory: directory, contextLimit: contextLimit)
     let checkpoint = try Checkpoint(directory: directory)
+    let source = WeightSource.checkpoint(checkpoint)
+    let layout = try WeightLayout(
+      WeightManifest(configuration, names: family.tensorNames), scheme: scheme, source: source)
+    // Float32 weights are twice as large as their source: reading that again is faster.
+    let cache = scheme == .none ? nil : cache
+    let entry = try cache?.entry(
+      modelDirectory: directory, scheme: scheme, checkpoint: checkpoint, layout: layout, pool: pool)
+    let (weights, origin) = try WeightStore.find(
+      entry, layout: layout, source: source, pool: pool,
+      availableMemoryByteCount: availableMemoryByteCount)
     return try CausalLM(
       builder: DecoderBuilder(
         configuration: configuration, names: family.tensorNames, scheme: scheme,
-        source: .checkpoint(checkpoint), pool: pool, progress: progress))
+        weights: weights, pool: pool, progress: progress),
+      origin: origin)
   }
 
   /// What a model's directory says of it, without loading weights.
@@ -37,10 +51,18 @@ extension CausalLM {
   static func random(
     configuration: CausalLMConfiguration, scheme: QuantizationScheme, pool: ThreadPool
   ) throws(ModelError) -> CausalLM {
-    try CausalLM(
+    let names = ModelFamily.ofRandomWeights.tensorNames
+    let source = WeightSource.random(stored: .bfloat16)
+    let layout = try WeightLayout(
+      WeightManifest(configuration, names: names), scheme: scheme, source: source)
+    let (weights, origin) = try WeightStore.find(
+      nil, layout: layout, source: source, pool: pool,
+      availableMemoryByteCount: Processor.availableMemoryByteCount)
+    return try CausalLM(
       builder: DecoderBuilder(
-        configuration: configuration, names: ModelFamily.ofRandomWeights.tensorNames,
-        scheme: scheme, source: .random(stored: .bfloat16), pool: pool, progress: { _ in }))
+        configuration: configuration, names: names, scheme: scheme, weights: weights, pool: pool,
+        progress: { _ in }),
+      origin: origin)
   }
 
   private static func readConfiguration(directory: String, contextLimit: Int?)

@@ -15,19 +15,23 @@ package final class CausalLM: Sendable {
   /// Bytes of weights that computing one token of one sequence reads.
   package let bytesPerDecodedToken: Int
 
+  /// How the weights got into memory.
+  package let origin: WeightOrigin
+
   private let decoder: Decoder
   private let inverseFrequencies: [Float]
   private let cacheLayout: KVCache.Layout
   private let pool: ThreadPool
   private let workspace = Mutex(Workspace())
 
-  init(builder: consuming DecoderBuilder) throws(ModelError) {
+  init(builder: consuming DecoderBuilder, origin: WeightOrigin) throws(ModelError) {
     var builder = builder
+    self.origin = origin
     decoder = try builder.build()
     configuration = builder.configuration
     scheme = builder.scheme
     pool = builder.pool
-    parameterCount = builder.totalCount
+    parameterCount = builder.weights.layout.parameterCount
     inverseFrequencies = configuration.rotary.inverseFrequencies(
       headDimension: configuration.headDimension)
     cacheLayout = KVCache.Layout(

@@ -1,7 +1,5 @@
 // The list of all tensors that a configuration asks for, with their shapes, made before anything is
-// read: against it a checkpoint is checked, memory is estimated and progress is counted.
-
-import CKernels
+// read: against it a checkpoint is checked, memory is laid out and progress is counted.
 
 struct WeightManifest: Sendable {
   struct Item: Sendable, Hashable {
@@ -50,22 +48,5 @@ struct WeightManifest: Sendable {
   private mutating func linear(_ stem: String, _ rows: Int, _ columns: Int, bias: Bool) {
     matrix(stem + ".weight", rows, columns, .linear)
     if bias { vector(stem + ".bias", rows) }
-  }
-
-  /// Bytes that the weights will take, but for the little that dequantising nf4 needs beside them.
-  func byteCount(scheme: QuantizationScheme, source: WeightSource) throws(ModelError) -> Int {
-    var total = 0
-    for item in items {
-      let stored = try source.format(of: item)
-      guard let role = item.role else {
-        total += item.elementCount * MemoryLayout<Float>.stride
-        continue
-      }
-      let format = scheme.format(of: role, columns: item.shape[1], stored: stored)
-      let tileRows = Int(MARTLET_TILE_ROWS)
-      let tiles = (item.shape[0] + tileRows - 1) / tileRows
-      total += tiles * martlet_tile_bytes(format.kernelFormat, item.shape[1])
-    }
-    return total
   }
 }

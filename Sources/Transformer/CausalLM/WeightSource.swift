@@ -25,24 +25,32 @@ enum WeightSource: Sendable {
     }
   }
 
+  /// What reads rows of a matrix as float32, row-major, from any thread.
+  func rows(
+    of name: String, rows: Int, columns: Int
+  ) throws(ModelError) -> @Sendable (Range<Int>, UnsafeMutablePointer<Float>) -> Void {
+    switch self {
+    case .checkpoint(let checkpoint):
+      let tensor = try checkpoint.tensor(name, shape: [rows, columns])
+      return { tensor.read($0.lowerBound * columns..<$0.upperBound * columns, into: $1) }
+    case .random:
+      let seed = name.utf8.reduce(UInt64(14_695_981_039_346_656_037)) {
+        ($0 ^ UInt64($1)) &* 1_099_511_628_211  // FNV-1a
+      }
+      return {
+        fillRandomly($1, count: $0.count * columns, columns: columns, seed: seed, start: $0)
+      }
+    }
+  }
+
+  /// A matrix in memory of its own.
   func matrix(_ name: String, rows: Int, columns: Int, format: WeightFormat, pool: ThreadPool)
     throws(ModelError) -> WeightMatrix
   {
     do {
-      switch self {
-      case .checkpoint(let checkpoint):
-        let tensor = try checkpoint.tensor(name, shape: [rows, columns])
-        return try WeightMatrix(rows: rows, columns: columns, format: format, pool: pool) {
-          tensor.read($0.lowerBound * columns..<$0.upperBound * columns, into: $1)
-        }
-      case .random:
-        let seed = name.utf8.reduce(UInt64(14_695_981_039_346_656_037)) {
-          ($0 ^ UInt64($1)) &* 1_099_511_628_211  // FNV-1a
-        }
-        return try WeightMatrix(rows: rows, columns: columns, format: format, pool: pool) {
-          fillRandomly($1, count: $0.count * columns, columns: columns, seed: seed, start: $0)
-        }
-      }
+      return try WeightMatrix(
+        rows: rows, columns: columns, format: format, pool: pool,
+        row: self.rows(of: name, rows: rows, columns: columns))
     } catch let error as ModelError {
       throw error
     } catch {

@@ -15,6 +15,8 @@ struct CheckpointTensor: Sendable {
 
   var path: String { file.path }
   var elementCount: Int { shape.reduce(1, *) }
+  /// Where its elements are, among the checkpoint's files.
+  var place: String { "\(file.status.inode) \(bytes.lowerBound) \(format.rawValue)" }
 
   /// Nil for element types that are never read.
   init?(name: String, entry: SafetensorsHeader.Entry, file: MappedFile) {

@@ -7,8 +7,10 @@ import Glibc
 final class MappedFile: Sendable {
   let path: String
   let byteCount: Int
+  /// When it was opened.
+  let status: FileStatus
   // SAFETY: the mapping is read-only and lives until deinit; readers hold the object.
-  private nonisolated(unsafe) let base: UnsafeRawPointer
+  nonisolated(unsafe) let base: UnsafeRawPointer
 
   init(path: String, remedy: String) throws(ModelError) {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
@@ -34,6 +36,7 @@ final class MappedFile: Sendable {
     }
     self.path = path
     byteCount = status.st_size
+    self.status = FileStatus(status)
     base = UnsafeRawPointer(mapping)
   }
 

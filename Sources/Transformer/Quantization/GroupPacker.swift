@@ -22,8 +22,4 @@ struct GroupPacker: TilePacker {
       }
     }
   }
-
-  func dequantize(row: Int, tile: UnsafeRawPointer, into output: UnsafeMutablePointer<Float>) {
-    martlet_dequantize_row(format.kernelFormat, tile, row % WeightMatrix.tileRows, columns, output)
-  }
 }

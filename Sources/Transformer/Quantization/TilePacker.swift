@@ -1,6 +1,5 @@
 // How rows of float32 become packed tiles of 16 rows: one implementation per kind of format. Tiles
-// are packed in any order and in parallel; what needs the whole matrix (nf4's double quantisation)
-// waits for `finish`.
+// are packed in any order and in parallel.
 
 import CKernels
 
@@ -8,10 +7,6 @@ protocol TilePacker: Sendable {
   /// Packs `rowCount` (1...16) rows, row-major, as the tile with number `index`.
   func pack(
     _ rows: UnsafePointer<Float>, rowCount: Int, index: Int, into tile: UnsafeMutableRawPointer)
-
-  /// Writes row `row` of the matrix, whose tile is given, back as float32.
-  func dequantize(
-    row: Int, tile: UnsafeRawPointer, into output: UnsafeMutablePointer<Float>)
 }
 
 /// float32, float16 and bfloat16: the values themselves, rounded to the format.
@@ -23,9 +18,5 @@ struct FloatPacker: TilePacker {
     _ rows: UnsafePointer<Float>, rowCount: Int, index: Int, into tile: UnsafeMutableRawPointer
   ) {
     martlet_pack_float_tile(format.kernelFormat, rows, rowCount, columns, tile)
-  }
-
-  func dequantize(row: Int, tile: UnsafeRawPointer, into output: UnsafeMutablePointer<Float>) {
-    martlet_dequantize_row(format.kernelFormat, tile, row % WeightMatrix.tileRows, columns, output)
   }
 }

@@ -11,6 +11,22 @@ package enum WeightFormat: String, Sendable, CaseIterable {
 
   package func supports(columns: Int) -> Bool { columns > 0 && columns % groupSize == 0 }
 
+  /// Bytes of a matrix's packed tiles, which a product reads; nil where the format can't hold it.
+  func tileByteCount(rows: Int, columns: Int) -> Int? {
+    guard rows > 0, supports(columns: columns) else { return nil }
+    let tiles = (rows + WeightMatrix.tileRows - 1) / WeightMatrix.tileRows
+    let (bytes, overflow) = tiles.multipliedReportingOverflow(
+      by: martlet_tile_bytes(kernelFormat, columns))
+    return overflow ? nil : bytes
+  }
+
+  /// Bytes of a matrix: its tiles, and for nf4 the exact absmax values behind them.
+  func byteCount(rows: Int, columns: Int) -> Int? {
+    tileByteCount(rows: rows, columns: columns).map {
+      self == .nf4 ? $0 + NF4Absmax.byteCount(blockCount: rows * (columns / groupSize)) : $0
+    }
+  }
+
   package var kernelFormat: martlet_format {
     switch self {
     case .float32: MARTLET_FLOAT32

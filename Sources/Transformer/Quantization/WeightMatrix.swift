@@ -15,66 +15,87 @@ package final class WeightMatrix: Sendable {
   /// Bytes resident: the packed tiles and what dequantising needs beside them.
   package let byteCount: Int
 
-  private let tiles: AlignedBuffer
-  private let packer: any TilePacker
+  private let memory: WeightMemory
   private let tileByteCount: Int
+  /// Behind the tiles of nf4.
+  private let absmax: NF4Absmax?
 
   static let tileRows = Int(MARTLET_TILE_ROWS)
   var tileCount: Int { (rows + Self.tileRows - 1) / Self.tileRows }
   /// The packed tiles, as the kernels take them.
-  var packedTiles: UnsafeRawPointer { UnsafeRawPointer(tiles.pointer) }
+  var packedTiles: UnsafeRawPointer { UnsafeRawPointer(tiles) }
 
-  /// Quantises and packs rows as they come: `row` is asked for ranges of at most 16 rows, row-major
-  /// in float32, from several threads at once, each range once.
-  package init(
-    rows: Int, columns: Int, format: WeightFormat, pool: ThreadPool,
-    row: @Sendable (_ rowRange: Range<Int>, UnsafeMutablePointer<Float>) throws -> Void
-  ) throws {
-    guard rows > 0, format.supports(columns: columns) else {
+  private var tiles: UnsafeMutableRawPointer { memory.pointer }
+
+  /// A matrix whose bytes are in memory as an earlier packing left them:
+  /// `format.byteCount(rows:columns:)` of them, 64-byte aligned.
+  init(rows: Int, columns: Int, format: WeightFormat, packed memory: WeightMemory) throws {
+    guard let packedByteCount = format.tileByteCount(rows: rows, columns: columns),
+      let byteCount = format.byteCount(rows: rows, columns: columns)
+    else {
       throw QuantizationError.unsupportedShape(rows: rows, columns: columns, format: format)
     }
+    precondition(memory.byteCount == byteCount)
     self.rows = rows
     self.columns = columns
     self.format = format
+    self.packedByteCount = packedByteCount
+    self.byteCount = byteCount
+    self.memory = memory
     tileByteCount = martlet_tile_bytes(format.kernelFormat, columns)
-    let tileCount = (rows + Self.tileRows - 1) / Self.tileRows
-    let (bytes, overflow) = tileCount.multipliedReportingOverflow(by: tileByteCount)
-    guard !overflow else {
+    absmax =
+      format == .nf4
+      ? NF4Absmax(
+        blockCount: rows * (columns / format.groupSize), at: memory.pointer + packedByteCount)
+      : nil
+  }
+
+  /// Quantises and packs rows as they come, into memory as above: `row` is asked for ranges of at
+  /// most 16 rows, row-major in float32, from several threads at once, each range once.
+  convenience init(
+    rows: Int, columns: Int, format: WeightFormat, into memory: WeightMemory, pool: ThreadPool,
+    row: @Sendable (_ rowRange: Range<Int>, UnsafeMutablePointer<Float>) throws -> Void
+  ) throws {
+    try self.init(rows: rows, columns: columns, format: format, packed: memory)
+    switch format {
+    case .float32, .float16, .bfloat16:
+      try pack(FloatPacker(format: format, columns: columns), pool: pool, row: row)
+    case .int8, .int4:
+      try pack(GroupPacker(format: format, columns: columns), pool: pool, row: row)
+    case .nf4:
+      let packer = try NF4Packer(rows: rows, columns: columns)
+      try pack(packer, pool: pool, row: row)
+      if let absmax { packer.finish(rows: rows, tiles: tiles, exact: absmax, pool: pool) }
+    }
+  }
+
+  /// The same in memory of its own.
+  package convenience init(
+    rows: Int, columns: Int, format: WeightFormat, pool: ThreadPool,
+    row: @Sendable (_ rowRange: Range<Int>, UnsafeMutablePointer<Float>) throws -> Void
+  ) throws {
+    guard let byteCount = format.byteCount(rows: rows, columns: columns) else {
       throw QuantizationError.unsupportedShape(rows: rows, columns: columns, format: format)
     }
-    packedByteCount = bytes
-    tiles = try AlignedBuffer(byteCount: bytes)
-    let nf4 = format == .nf4 ? try NF4Packer(rows: rows, columns: columns) : nil
-    packer = nf4 ?? Self.packer(for: format, columns: columns)
-    try Self.pack(
-      rows: rows, columns: columns, tileByteCount: tileByteCount, packer: packer, into: tiles,
-      pool: pool, row: row)
-    nf4?.finish(rows: rows, tiles: tiles.pointer, pool: pool)
-    byteCount = bytes + (nf4?.byteCount ?? 0)
+    let memory = WeightMemory(try AlignedBuffer(byteCount: byteCount), bytes: 0..<byteCount)
+    try self.init(
+      rows: rows, columns: columns, format: format, into: memory, pool: pool, row: row)
   }
 
-  private static func packer(for format: WeightFormat, columns: Int) -> any TilePacker {
-    switch format {
-    case .float32, .float16, .bfloat16: FloatPacker(format: format, columns: columns)
-    case .int8, .int4, .nf4: GroupPacker(format: format, columns: columns)
-    }
-  }
-
-  private static func pack(
-    rows: Int, columns: Int, tileByteCount: Int, packer: any TilePacker, into tiles: AlignedBuffer,
-    pool: ThreadPool, row: @Sendable (Range<Int>, UnsafeMutablePointer<Float>) throws -> Void
+  private func pack(
+    _ packer: some TilePacker, pool: ThreadPool,
+    row: @Sendable (Range<Int>, UnsafeMutablePointer<Float>) throws -> Void
   ) throws {
     let failure = Mutex<(any Error)?>(nil)
-    pool.parallelFor((rows + tileRows - 1) / tileRows) { range in
-      let values = UnsafeMutablePointer<Float>.allocate(capacity: tileRows * columns)
+    pool.parallelFor(tileCount) { range in
+      let values = UnsafeMutablePointer<Float>.allocate(capacity: Self.tileRows * columns)
       defer { values.deallocate() }
       for tile in range where failure.withLock({ $0 == nil }) {
-        let rowRange = tile * tileRows..<min(rows, (tile + 1) * tileRows)
+        let rowRange = tile * Self.tileRows..<min(rows, (tile + 1) * Self.tileRows)
         do {
           try row(rowRange, values)
           packer.pack(
-            values, rowCount: rowRange.count, index: tile,
-            into: tiles.pointer + tile * tileByteCount)
+            values, rowCount: rowRange.count, index: tile, into: tiles + tile * tileByteCount)
         } catch {
           failure.withLock { $0 = $0 ?? error }
         }
@@ -86,7 +107,12 @@ package final class WeightMatrix: Sendable {
   /// One row as float32: an embedding, or what a quantised weight stands for.
   package func dequantizeRow(_ row: Int, into output: UnsafeMutablePointer<Float>) {
     precondition(row >= 0 && row < rows)
-    let tile = tiles.pointer + row / Self.tileRows * tileByteCount
-    packer.dequantize(row: row, tile: tile, into: output)
+    let tile = tiles + row / Self.tileRows * tileByteCount
+    if let absmax {
+      absmax.dequantize(row: row, columns: columns, tile: tile, into: output)
+    } else {
+      martlet_dequantize_row(
+        format.kernelFormat, tile, row % Self.tileRows, columns, output)
+    }
   }
 }

@@ -39,7 +39,8 @@ struct ServeCommand: AsyncParsableCommand {
   /// Exits the process where the models can't be loaded.
   private func load(_ server: MartletServer) async {
     do throws(StartupFailure) {
-      let summary = try await server.load()
+      let bar = ProgressBar("Loading")
+      let summary = try await server.load(progress: Terminal.showsProgress ? bar.show : nil)
       Terminal.print("Ready: \(summary). Stop with Ctrl-C.")
     } catch {
       let failure = CommandFailure(error)
