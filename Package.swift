@@ -94,7 +94,7 @@ let package = Package(
       name: "martlet",
       dependencies: [
         "Compute", "Evaluation", "HTTP", "Inference", "JSON", "Retrieval", "SearchIndex", "Server",
-        "Transformer",
+        "Tokenizers", "Transformer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "OrderedCollections", package: "swift-collections"),

@@ -9,11 +9,11 @@ import Transformer
 
 struct BenchCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "bench", abstract: "Measure speed.",
+    commandName: "bench", abstract: "Measure speed, and what quantising costs.",
     subcommands: [
       DecodeBenchCommand.self, PrefillBenchCommand.self, ServeBenchCommand.self,
       EmbedBenchCommand.self, RetrieveBenchCommand.self, SampleBenchCommand.self,
-      SpeculateBenchCommand.self,
+      SpeculateBenchCommand.self, PerplexityBenchCommand.self,
     ])
 }
 
