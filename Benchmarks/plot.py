@@ -22,7 +22,7 @@ import sides  # noqa: E402
 HERE = pathlib.Path(__file__).resolve().parent
 SHAPE = "tinyllama-1.1b"
 BATCHES = [1, 2, 4, 8, 16, 32]
-CONTEXTS = [128, 512, 1024, 2048, 4096, 8192]
+CONTEXTS = [128, 1024, 4096, 8192]
 SHAPES = ["qwen2.5-0.5b", "tinyllama-1.1b", "llama-2-7b"]
 SCHEMES = {"int4": "tab:blue", "nf4": "tab:orange"}
 
@@ -30,7 +30,7 @@ SCHEMES = {"int4": "tab:blue", "nf4": "tab:orange"}
 def decode(options: argparse.Namespace, scheme: str, **settings) -> dict:
     """The report of `martlet bench decode` with these flags."""
     arguments = {"shape": SHAPE, "quantize": scheme, "threads": options.threads, "tokens": 16,
-                 "runs": 3} | settings
+                 "runs": 2} | settings
     flags = [text for name, value in arguments.items() for text in (f"--{name}", value)]
     report = sides.martlet(options.executable, "decode", *flags)
     print(json.dumps(report), flush=True)
