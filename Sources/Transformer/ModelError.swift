@@ -5,7 +5,7 @@ package enum ModelError: Error, Sendable, Hashable {
   case missingDirectory(path: String)
   case missingFile(path: String, remedy: String)
   case unreadableFile(path: String, reason: String)
-  /// The file is no sound safetensors file.
+  /// The file is no sound file of the format that its name says.
   case malformedCheckpoint(path: String, reason: String)
   case missingTensor(name: String, path: String)
   case unexpectedShape(tensor: String, path: String, expected: [Int], found: [Int])
@@ -30,7 +30,7 @@ extension ModelError: CustomStringConvertible {
     case .unreadableFile(let path, let reason):
       "\(path): cannot be read: \(reason); check the file's permissions and its disk"
     case .malformedCheckpoint(let path, let reason):
-      "\(path): not a sound safetensors file: \(reason); download or convert the file again"
+      "\(path): not a sound checkpoint: \(reason); download or convert the file again"
     case .missingTensor(let name, let path):
       "\(path): tensor \(name) is missing; the checkpoint is incomplete or is of another "
         + "architecture than config.json says"
@@ -38,7 +38,7 @@ extension ModelError: CustomStringConvertible {
       "\(path): tensor \(tensor) has shape \(found), but config.json asks for \(expected); "
         + "config.json and the checkpoint are not of the same model"
     case .unsupportedElementType(let tensor, let path, let found):
-      "\(path): tensor \(tensor) holds \(found) values; convert it to F32, F16 or BF16"
+      "\(path): tensor \(tensor) holds \(found) values; convert it to F32, F16, BF16 or F8_E4M3"
     case .unloadableTensor(let name, let reason):
       "tensor \(name) cannot be loaded: \(reason)"
     case .malformedConfiguration(let path, let key, let reason):

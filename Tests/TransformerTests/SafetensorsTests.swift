@@ -137,7 +137,7 @@ import Testing
     for length in [1, 7, 8, 9, 100, 1000, whole.count / 2, whole.count - 1] {
       try directory.write("model.safetensors", Array(whole[..<length]))
       let error = try #require(directory.loadError())
-      #expect("\(error)".contains("model.safetensors: not a sound safetensors file"))
+      #expect("\(error)".contains("model.safetensors: not a sound checkpoint"))
     }
     try directory.write("model.safetensors", [])
     #expect(try #require(directory.loadError()).description.contains("it is empty"))

@@ -1,7 +1,7 @@
-// The weights in a model's directory: model.safetensors, or the shards that
-// model.safetensors.index.json lists. All files are mapped and their headers checked at once;
-// tensors are read on demand. Refuses pickled checkpoints, and index entries that name files
-// outside of the directory or tensors that their file lacks.
+// The weights in a model's directory: safetensors or PyTorch's .bin, in one file or in the shards
+// that an index lists. All files are mapped and their headers checked at once; tensors are read on
+// demand. Refuses index entries that name files outside of the directory or tensors that their
+// file lacks.
 
 import JSON
 
@@ -10,82 +10,88 @@ struct Checkpoint: Sendable {
   let directory: String
   /// In the order of their names.
   let files: [MappedFile]
-  private let locations: [String: Location]
+  private let tensors: StoredTensors
+  /// One way to store weights as files of a directory.
+  private struct Layout: Sendable {
+    var fileName: String
+    var parse: @Sendable (MappedFile) throws(ModelError) -> [String: StoredTensor]
 
-  private struct Location: Sendable {
-    var file: MappedFile
-    var entry: SafetensorsHeader.Entry
+    var indexName: String { fileName + ".index.json" }
   }
 
   static let fileName = "model.safetensors"
-  static let indexName = "model.safetensors.index.json"
+  static let indexName = fileName + ".index.json"
+  static let pyTorchName = "pytorch_model.bin"
+
+  /// In the order in which they are preferred, as in transformers.
+  private static let layouts = [
+    Layout(fileName: fileName, parse: SafetensorsHeader.tensors),
+    Layout(fileName: pyTorchName, parse: PyTorchArchive.tensors),
+  ]
 
   init(directory: String) throws(ModelError) {
     self.directory = directory
-    let index = directory + "/" + Self.indexName
-    if !fileExists(directory + "/" + Self.fileName), fileExists(index) {
-      (files, locations) = try Self.readShards(index: index, directory: directory)
-    } else {
-      let file = try MappedFile(
-        path: directory + "/" + Self.fileName,
-        remedy: "a model directory holds its weights as safetensors; convert other formats with "
-          + "transformers' save_pretrained")
-      files = [file]
-      locations = try Self.readHeader(of: file).mapValues { Location(file: file, entry: $0) }
+    for layout in Self.layouts {
+      let (path, index) = (directory + "/" + layout.fileName, directory + "/" + layout.indexName)
+      if fileExists(path) {
+        let file = try MappedFile(path: path, remedy: "it was there a moment ago")
+        files = [file]
+        tensors = StoredTensors(try layout.parse(file), path: path)
+        return
+      }
+      if fileExists(index) {
+        let shards = try Self.readShards(index: index, layout, directory: directory)
+        files = shards.files
+        tensors = StoredTensors(shards.tensors, path: directory)
+        return
+      }
     }
+    throw .missingFile(
+      path: directory + "/" + Self.fileName,
+      remedy: "a model directory holds its weights as safetensors or as \(Self.pyTorchName); "
+        + "convert other formats with transformers' save_pretrained")
   }
 
-  func contains(_ name: String) -> Bool { locations[name] != nil }
+  func contains(_ name: String) -> Bool { tensors[name] != nil }
 
   /// The tensor of that name, whose shape must be the one given.
   func tensor(_ name: String, shape: [Int]) throws(ModelError) -> CheckpointTensor {
-    guard let location = locations[name] else {
-      throw .missingTensor(name: name, path: files.count == 1 ? files[0].path : directory)
+    let stored = try tensors.required(name)
+    let path = stored.file.path
+    guard stored.shape == shape else {
+      throw .unexpectedShape(tensor: name, path: path, expected: shape, found: stored.shape)
     }
-    let path = location.file.path
-    guard location.entry.shape == shape else {
-      throw .unexpectedShape(
-        tensor: name, path: path, expected: shape, found: location.entry.shape)
+    guard let elements = FloatElements(stored) else {
+      throw .unsupportedElementType(tensor: name, path: path, found: stored.elementType.rawValue)
     }
-    guard let tensor = CheckpointTensor(name: name, entry: location.entry, file: location.file)
-    else {
-      throw .unsupportedElementType(
-        tensor: name, path: path, found: location.entry.elementType.rawValue)
-    }
-    return tensor
+    return CheckpointTensor(
+      name: name, path: path, shape: shape, elements: elements, place: stored.place)
   }
 
-  private static func readHeader(of file: MappedFile) throws(ModelError)
-    -> [String: SafetensorsHeader.Entry]
-  {
-    try file.withBytes { (bytes) throws(ModelError) in
-      try SafetensorsHeader(of: bytes, path: file.path).entries
-    }
-  }
-
-  private static func readShards(index path: String, directory: String) throws(ModelError)
-    -> ([MappedFile], [String: Location])
+  private static func readShards(index path: String, _ layout: Layout, directory: String)
+    throws(ModelError) -> (files: [MappedFile], tensors: [String: StoredTensor])
   {
     let index = try ConfigurationFile(path: path, remedy: "restore it from where the model is from")
     guard let map = index.root["weight_map"]?.object, !map.isEmpty else {
       throw index.refusal("weight_map", "it must map tensor names to files")
     }
-    var shards: [String: (file: MappedFile, entries: [String: SafetensorsHeader.Entry])] = [:]
-    var locations: [String: Location] = [:]
+    var shards: [String: (file: MappedFile, tensors: [String: StoredTensor])] = [:]
+    var result: [String: StoredTensor] = [:]
     for (tensor, value) in map {
       guard let name = value.string, !name.isEmpty, !name.contains("/"), !name.contains("\0") else {
         throw index.refusal("weight_map.\(tensor)", "it must name a file in the same directory")
       }
       if shards[name] == nil {
         let file = try MappedFile(
-          path: directory + "/" + name, remedy: "\(indexName) lists it: download the missing shard")
-        shards[name] = (file, try readHeader(of: file))
+          path: directory + "/" + name,
+          remedy: "\(layout.indexName) lists it: download the missing shard")
+        shards[name] = (file, try layout.parse(file))
       }
-      guard let shard = shards[name], let entry = shard.entries[tensor] else {
+      guard let stored = shards[name]?.tensors[tensor] else {
         throw .missingTensor(name: tensor, path: directory + "/" + name)
       }
-      locations[tensor] = Location(file: shard.file, entry: entry)
+      result[tensor] = stored
     }
-    return (shards.sorted { $0.key < $1.key }.map(\.value.file), locations)
+    return (shards.sorted { $0.key < $1.key }.map(\.value.file), result)
   }
 }

@@ -1,5 +1,5 @@
 // The element types that a safetensors header may name. All of them are known, so that a header is
-// checked completely; only the three floating-point types below are ever read.
+// checked completely; only some are read as numbers.
 // https://github.com/huggingface/safetensors, `Dtype`.
 
 enum ElementType: String, Sendable, CaseIterable {
@@ -35,11 +35,12 @@ enum ElementType: String, Sendable, CaseIterable {
     }
   }
 
-  /// The weight format that holds such elements as they are; nil for types that are never read.
+  /// The weight format that holds such elements as they are (float64 rounded); nil for types that
+  /// are no weights by themselves.
   var weightFormat: WeightFormat? {
     switch self {
-    case .float32: .float32
-    case .float16: .float16
+    case .float32, .float64: .float32
+    case .float16, .float8E4M3, .float8E5M2: .float16
     case .bfloat16: .bfloat16
     default: nil
     }

@@ -15,6 +15,16 @@ struct SafetensorsHeader: Sendable {
 
   let entries: [String: Entry]
 
+  /// All tensors of a file.
+  static func tensors(of file: MappedFile) throws(ModelError) -> [String: StoredTensor] {
+    let header = try file.withBytes { (bytes) throws(ModelError) in
+      try SafetensorsHeader(of: bytes, path: file.path)
+    }
+    return header.entries.mapValues {
+      StoredTensor(file: file, elementType: $0.elementType, shape: $0.shape, bytes: $0.bytes)
+    }
+  }
+
   /// The format's own limit.
   static let maximumHeaderBytes = 100_000_000
 
