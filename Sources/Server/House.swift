@@ -64,19 +64,19 @@ struct ModelLoader: Sendable {
     guard let directory = try directory(configuration.model, fallback: House.defaultChatModel)
     else { return nil }
     do {
-      let scheme = configuration.quantize ?? .int4
       let watch = Stopwatch()
       let limit = configuration.context ?? House.defaultContextLimit
       let cache =
         configuration.weightCache
         ? PackedWeightCache(directory: configuration.data + "/cache") : nil
       let model = try CausalLM.load(
-        directory: directory, scheme: scheme, contextLimit: limit, cache: cache, pool: pool,
+        directory: directory, requested: configuration.quantize, contextLimit: limit, cache: cache,
+        pool: pool,
         progress: progress ?? LoadLog(model: directory, logger: logger).note)
       let unsavedWeights = noteOrigin(of: model)
       let tokenizer = try Tokenizer(directory: directory)
       let draftModel = try draftModel(
-        tokenizer: tokenizer, scheme: scheme, contextLimit: limit)
+        tokenizer: tokenizer, scheme: model.scheme, contextLimit: limit)
       let engine = try InferenceEngine(
         model: model, draftModel: draftModel,
         configuration: EngineConfiguration(
@@ -88,7 +88,7 @@ struct ModelLoader: Sendable {
       logger.info(
         "chat model loaded",
         metadata: [
-          "model": .string(directory), "scheme": .string(scheme.rawValue),
+          "model": .string(directory), "scheme": .string(model.scheme.rawValue),
           "parameters": .stringConvertible(model.parameterCount),
           "weight_bytes": .stringConvertible(model.weightByteCount),
           "weights": .string(model.origin.name),

@@ -18,7 +18,7 @@ struct ConfigurationOptions: ParsableArguments {
   var embeddingModel: String?
   @Option(help: ArgumentHelp("Folder of named models (default Models).", valueName: "dir"))
   var models: String?
-  @Option(help: "Weights of the chat model: none, int8, int4 or nf4 (default int4).")
+  @Option(help: "Weights of the chat model: none, int8, int4 or nf4 (default int4, or as stored).")
   var quantize: String?
   @Option(help: "Compute threads (default: all usable cores).")
   var threads: String?

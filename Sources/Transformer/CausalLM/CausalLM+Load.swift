@@ -7,21 +7,26 @@ extension CausalLM {
   static let configurationName = "config.json"
 
   /// - Parameters:
+  ///   - requested: nil keeps what is stored quantised where a format holds it exactly, and takes the
+  ///     checkpoint's preferred scheme for the rest
   ///   - contextLimit: the model's own context length is lowered to this
   ///   - cache: where packed weights of an earlier start may be; nil quantises always
   ///   - progress: told the share that is loaded, from 0 to 1, on the calling thread
   package static func load(
-    directory: String, scheme: QuantizationScheme, contextLimit: Int? = nil,
+    directory: String, requested: QuantizationScheme?, contextLimit: Int? = nil,
     cache: PackedWeightCache? = nil, pool: ThreadPool,
     availableMemoryByteCount: Int = Processor.availableMemoryByteCount,
     progress: @escaping @Sendable (Double) -> Void = { _ in }
   ) throws(ModelError) -> CausalLM {
+    let file = try configurationFile(directory)
     let (family, configuration) = try readConfiguration(
-      directory: directory, contextLimit: contextLimit)
-    let checkpoint = try Checkpoint(directory: directory)
+      file, directory: directory, contextLimit: contextLimit)
+    let checkpoint = try Checkpoint(directory: directory, configuration: file)
     let source = WeightSource.checkpoint(checkpoint)
+    let scheme = requested ?? checkpoint.preferredScheme
     let layout = try WeightLayout(
-      WeightManifest(configuration, names: family.tensorNames), scheme: scheme, source: source)
+      WeightManifest(configuration, names: family.tensorNames), scheme: scheme,
+      keepsQuantized: requested == nil, source: source)
     // Float32 weights are twice as large as their source: reading that again is faster.
     let cache = scheme == .none ? nil : cache
     let entry = try cache?.entry(
@@ -36,9 +41,23 @@ extension CausalLM {
       origin: origin)
   }
 
+  /// The same in a scheme, whatever the checkpoint is stored in.
+  package static func load(
+    directory: String, scheme: QuantizationScheme, contextLimit: Int? = nil,
+    cache: PackedWeightCache? = nil, pool: ThreadPool,
+    availableMemoryByteCount: Int = Processor.availableMemoryByteCount,
+    progress: @escaping @Sendable (Double) -> Void = { _ in }
+  ) throws(ModelError) -> CausalLM {
+    try load(
+      directory: directory, requested: Optional(scheme), contextLimit: contextLimit, cache: cache,
+      pool: pool, availableMemoryByteCount: availableMemoryByteCount, progress: progress)
+  }
+
   /// What a model's directory says of it, without loading weights.
   package static func configuration(directory: String) throws(ModelError) -> CausalLMConfiguration {
-    try readConfiguration(directory: directory, contextLimit: nil).1
+    try readConfiguration(
+      configurationFile(directory), directory: directory, contextLimit: nil
+    ).1
   }
 
   /// Weights that mean nothing, for measuring speed.
@@ -65,13 +84,18 @@ extension CausalLM {
       origin: origin)
   }
 
-  private static func readConfiguration(directory: String, contextLimit: Int?)
-    throws(ModelError) -> (ModelFamily, CausalLMConfiguration)
+  private static func configurationFile(_ directory: String) throws(ModelError)
+    -> ConfigurationFile
   {
     guard directoryExists(directory) else { throw .missingDirectory(path: directory) }
-    let file = try ConfigurationFile(
+    return try ConfigurationFile(
       path: directory + "/" + configurationName,
       remedy: "a model directory in Hugging Face layout has one")
+  }
+
+  private static func readConfiguration(
+    _ file: ConfigurationFile, directory: String, contextLimit: Int?
+  ) throws(ModelError) -> (ModelFamily, CausalLMConfiguration) {
     let family = try ModelFamily.of(file)
     var configuration = try family.configuration(file)
     configuration.generationDefaults = try GenerationDefaults.load(directory: directory)

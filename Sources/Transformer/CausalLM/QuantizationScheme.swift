@@ -13,7 +13,11 @@ package enum QuantizationScheme: String, Sendable, CaseIterable {
   enum Role: Sendable, Hashable { case linear, embedding, head }
 
   /// The format of a matrix that is stored as `stored`.
-  func format(of role: Role, columns: Int, stored: WeightFormat) -> WeightFormat {
+  /// - Parameter keepsQuantized: whatever is stored quantised stays as it is
+  func format(
+    of role: Role, columns: Int, stored: WeightFormat, keepsQuantized: Bool = false
+  ) -> WeightFormat {
+    if keepsQuantized, stored.isQuantized { return stored }
     let wanted: WeightFormat =
       switch (self, role) {
       case (.none, _): .float32

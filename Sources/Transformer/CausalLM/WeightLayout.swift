@@ -21,14 +21,16 @@ struct WeightLayout: Sendable {
   private static let alignment = 64
 
   init(
-    _ manifest: WeightManifest, scheme: QuantizationScheme, source: WeightSource
+    _ manifest: WeightManifest, scheme: QuantizationScheme, keepsQuantized: Bool = false,
+    source: WeightSource
   ) throws(ModelError) {
     parameterCount = manifest.parameterCount
     var end = 0
     for item in manifest.items {
       let stored = try source.format(of: item)
       let format = item.role.map {
-        scheme.format(of: $0, columns: item.shape[1], stored: stored)
+        scheme.format(
+          of: $0, columns: item.shape[1], stored: stored, keepsQuantized: keepsQuantized)
       }
       let byteCount =
         format.map { $0.byteCount(rows: item.shape[0], columns: item.shape[1]) ?? .max }

@@ -25,6 +25,16 @@ enum WeightSource: Sendable {
     }
   }
 
+  /// A matrix's codes, where it is stored in that very format.
+  func codes(of name: String, rows: Int, columns: Int, format: WeightFormat) throws(ModelError)
+    -> (any QuantizedElements)?
+  {
+    guard case .checkpoint(let checkpoint) = self, format.isQuantized else { return nil }
+    let tensor = try checkpoint.tensor(name, shape: [rows, columns])
+    guard let elements = tensor.elements as? any QuantizedElements else { return nil }
+    return elements.exactFormat == format ? elements : nil
+  }
+
   /// What reads rows of a matrix as float32, row-major, from any thread.
   func rows(
     of name: String, rows: Int, columns: Int
@@ -48,6 +58,10 @@ enum WeightSource: Sendable {
     throws(ModelError) -> WeightMatrix
   {
     do {
+      if let codes = try codes(of: name, rows: rows, columns: columns, format: format) {
+        return try WeightMatrix(
+          rows: rows, columns: columns, format: format, codes: codes, pool: pool)
+      }
       return try WeightMatrix(
         rows: rows, columns: columns, format: format, pool: pool,
         row: self.rows(of: name, rows: rows, columns: columns))

@@ -35,6 +35,11 @@ struct WeightStore: Sendable {
       guard case .empty(_, let source) = contents else {
         return try WeightMatrix(rows: rows, columns: columns, format: format, packed: memory(slot))
       }
+      if let codes = try source.codes(of: name, rows: rows, columns: columns, format: format) {
+        return try WeightMatrix(
+          rows: rows, columns: columns, format: format, codes: codes, into: memory(slot),
+          pool: pool)
+      }
       let read = try source.rows(of: name, rows: rows, columns: columns)
       return try WeightMatrix(
         rows: rows, columns: columns, format: format, into: memory(slot), pool: pool, row: read)

@@ -11,6 +11,12 @@ struct Checkpoint: Sendable {
   /// In the order of their names.
   let files: [MappedFile]
   private let tensors: StoredTensors
+  /// Nil where all tensors are plain numbers.
+  let quantization: (any QuantizedCheckpoint)?
+
+  /// The settings that quantised tensors are read by.
+  private let quantizationText: String
+
   /// One way to store weights as files of a directory.
   private struct Layout: Sendable {
     var fileName: String
@@ -29,8 +35,15 @@ struct Checkpoint: Sendable {
     Layout(fileName: pyTorchName, parse: PyTorchArchive.tensors),
   ]
 
-  init(directory: String) throws(ModelError) {
+  /// - Parameter configuration: what config.json says of the model, quantisation included
+  init(directory: String, configuration: ConfigurationFile? = nil) throws(ModelError) {
     self.directory = directory
+    if let configuration {
+      quantization = try QuantizationMethod.of(configuration)
+      quantizationText = QuantizationMethod.text(configuration)
+    } else {
+      (quantization, quantizationText) = (nil, "")
+    }
     for layout in Self.layouts {
       let (path, index) = (directory + "/" + layout.fileName, directory + "/" + layout.indexName)
       if fileExists(path) {
@@ -52,10 +65,18 @@ struct Checkpoint: Sendable {
         + "convert other formats with transformers' save_pretrained")
   }
 
+  /// What is done with the weights where nothing else is asked for.
+  var preferredScheme: QuantizationScheme { quantization?.preferredScheme ?? .int4 }
+
   func contains(_ name: String) -> Bool { tensors[name] != nil }
 
   /// The tensor of that name, whose shape must be the one given.
   func tensor(_ name: String, shape: [Int]) throws(ModelError) -> CheckpointTensor {
+    if let elements = try quantization?.elements(of: name, shape: shape, in: tensors) {
+      return CheckpointTensor(
+        name: name, path: directory, shape: shape, elements: elements,
+        place: "\(name) \(elements.format.rawValue) of \(quantizationText)")
+    }
     let stored = try tensors.required(name)
     let path = stored.file.path
     guard stored.shape == shape else {

@@ -73,12 +73,6 @@ private func refuseUnsupported(_ file: ConfigurationFile) throws(ModelError) {
   guard activation == "silu" else {
     throw file.unsupported("hidden_act", activation, supported: ["silu"])
   }
-  if let quantization = try file.object("quantization_config") {
-    let method = try quantization.string("quant_method") ?? "unnamed"
-    throw file.unsupported(
-      "quantization_config", method,
-      supported: ["float checkpoints, which --quantize quantises when they are loaded"])
-  }
   let rotary = try file.object("rope_parameters") ?? file
   let share = try rotary.float("partial_rotary_factor", in: 0...1) ?? 1
   guard share == 1 else {

@@ -35,6 +35,24 @@ struct NF4Absmax: @unchecked Sendable {
     martlet_nf4_compress(absmax, blockCount, codes, nested, offset)
   }
 
+  /// Takes over values that are double-quantised already: an offset, an absmax per nested block and
+  /// a code per block.
+  func copy(offset: Float, nested: [Float], codes: UnsafeRawBufferPointer) {
+    precondition(nested.count == Self.nestedCount(blockCount) && codes.count == blockCount)
+    self.offset.pointee = offset
+    self.nested.update(from: nested, count: nested.count)
+    UnsafeMutableRawBufferPointer(start: self.codes, count: blockCount).copyMemory(from: codes)
+  }
+
+  /// The parts as `copy` takes them.
+  var parts: (offset: Float, nested: [Float], codes: [UInt8]) {
+    let nestedCount = Self.nestedCount(blockCount)
+    return (
+      offset.pointee, Array(UnsafeBufferPointer(start: nested, count: nestedCount)),
+      Array(UnsafeBufferPointer(start: codes, count: blockCount))
+    )
+  }
+
   /// The absmax of some blocks, as bitsandbytes restores them.
   func values(_ blocks: Range<Int>) -> [Float] {
     [Float](unsafeUninitializedCapacity: blocks.count) { buffer, count in

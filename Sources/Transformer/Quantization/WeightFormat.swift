@@ -6,6 +6,9 @@ package import CKernels
 package enum WeightFormat: String, Sendable, CaseIterable {
   case float32, float16, bfloat16, int8, int4, nf4
 
+  /// Codes with scales, not numbers by themselves.
+  var isQuantized: Bool { groupSize > 1 }
+
   /// Columns come in multiples of this; a matrix of another width stays unquantised.
   package var groupSize: Int { martlet_format_group(kernelFormat) }
 

@@ -18,7 +18,7 @@ package final class WeightMatrix: Sendable {
   private let memory: WeightMemory
   private let tileByteCount: Int
   /// Behind the tiles of nf4.
-  private let absmax: NF4Absmax?
+  let absmax: NF4Absmax?
 
   static let tileRows = Int(MARTLET_TILE_ROWS)
   var tileCount: Int { (rows + Self.tileRows - 1) / Self.tileRows }
@@ -74,12 +74,46 @@ package final class WeightMatrix: Sendable {
     rows: Int, columns: Int, format: WeightFormat, pool: ThreadPool,
     row: @Sendable (_ rowRange: Range<Int>, UnsafeMutablePointer<Float>) throws -> Void
   ) throws {
+    try self.init(
+      rows: rows, columns: columns, format: format,
+      into: Self.memory(rows: rows, columns: columns, format: format), pool: pool, row: row)
+  }
+
+  /// Packs codes that are stored in this very format, into memory as above.
+  convenience init(
+    rows: Int, columns: Int, format: WeightFormat, codes: any QuantizedElements,
+    into memory: WeightMemory, pool: ThreadPool
+  ) throws {
+    precondition(codes.exactFormat == format)
+    try self.init(rows: rows, columns: columns, format: format, packed: memory)
+    let groups = columns / format.groupSize
+    pool.parallelFor(tileCount) { range in
+      var buffer = [UInt8](repeating: 0, count: Self.tileRows * columns)
+      var scales = [UInt16](repeating: 0, count: Self.tileRows * groups)
+      for tile in range {
+        let part = tile * Self.tileRows..<min(rows, (tile + 1) * Self.tileRows)
+        codes.readCodes(rows: part, codes: &buffer, scales: &scales)
+        martlet_pack_tile(
+          format.kernelFormat, buffer, scales, part.count, columns, tiles + tile * tileByteCount)
+      }
+    }
+    if let absmax { codes.writeAbsmax(into: absmax) }
+  }
+
+  /// The same in memory of its own.
+  convenience init(
+    rows: Int, columns: Int, format: WeightFormat, codes: any QuantizedElements, pool: ThreadPool
+  ) throws {
+    try self.init(
+      rows: rows, columns: columns, format: format, codes: codes,
+      into: Self.memory(rows: rows, columns: columns, format: format), pool: pool)
+  }
+
+  private static func memory(rows: Int, columns: Int, format: WeightFormat) throws -> WeightMemory {
     guard let byteCount = format.byteCount(rows: rows, columns: columns) else {
       throw QuantizationError.unsupportedShape(rows: rows, columns: columns, format: format)
     }
-    let memory = WeightMemory(try AlignedBuffer(byteCount: byteCount), bytes: 0..<byteCount)
-    try self.init(
-      rows: rows, columns: columns, format: format, into: memory, pool: pool, row: row)
+    return WeightMemory(try AlignedBuffer(byteCount: byteCount), bytes: 0..<byteCount)
   }
 
   private func pack(
@@ -102,6 +136,17 @@ package final class WeightMatrix: Sendable {
       }
     }
     if let error = failure.withLock({ $0 }) { throw error }
+  }
+
+  /// A row of a quantised matrix as `martlet_pack_tile` took it: codes, one to a byte, and float16
+  /// scales per group.
+  func unpackRow(
+    _ row: Int, codes: UnsafeMutablePointer<UInt8>, scales: UnsafeMutablePointer<UInt16>
+  ) {
+    precondition(row >= 0 && row < rows && format.isQuantized)
+    martlet_unpack_row(
+      format.kernelFormat, tiles + row / Self.tileRows * tileByteCount, row % Self.tileRows,
+      columns, codes, scales)
   }
 
   /// One row as float32: an embedding, or what a quantised weight stands for.
