@@ -74,9 +74,9 @@ struct ModelLoader: Sendable {
         pool: pool,
         progress: progress ?? LoadLog(model: directory, logger: logger).note)
       let unsavedWeights = noteOrigin(of: model)
-      let tokenizer = try Tokenizer(directory: directory)
+      let text = try ModelText(path: directory)
       let draftModel = try draftModel(
-        tokenizer: tokenizer, scheme: model.scheme, contextLimit: limit)
+        tokenizer: text.tokenizer, scheme: model.scheme, contextLimit: limit)
       let engine = try InferenceEngine(
         model: model, draftModel: draftModel,
         configuration: EngineConfiguration(
@@ -99,7 +99,7 @@ struct ModelLoader: Sendable {
         ])
       return ChatModel(
         id: ModelLocator.id(of: directory), created: Timestamp.now.unixSeconds,
-        tokenizer: tokenizer, template: try ChatTemplate.load(directory: directory),
+        tokenizer: text.tokenizer, template: text.template,
         engine: engine, defaults: model.configuration.generationDefaults,
         contextLength: engine.contextLength,
         vocabularySize: engine.vocabularySize, unsavedWeights: unsavedWeights)

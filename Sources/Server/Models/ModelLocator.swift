@@ -1,7 +1,9 @@
 // Finds the directory behind what `--model` or `--embedding-model` says: a path, or a name in the
-// models folder. Refuses what is neither, saying where it looked.
+// models folder. A model is a directory with config.json, or a GGUF file or a directory with one.
+// Refuses what is none of them, saying where it looked.
 
 import FoundationEssentials
+import Transformer
 
 struct ModelLocator: Sendable {
   /// Folder of named models, as configured.
@@ -12,7 +14,7 @@ struct ModelLocator: Sendable {
     let places: [String]
 
     var description: String {
-      "No model directory '\(name)': looked for config.json in "
+      "No model '\(name)': looked for config.json or a .gguf file in "
         + places.joined(separator: " and ") + "."
     }
   }
@@ -34,10 +36,15 @@ struct ModelLocator: Sendable {
 
   /// What the API calls the model in `directory`: its last path component.
   static func id(of directory: String) -> String {
-    directory.split(separator: "/").last { $0 != "." }.map(String.init) ?? directory
+    let last = directory.split(separator: "/").last { $0 != "." }.map(String.init) ?? directory
+    return last.hasSuffix(".gguf") ? String(last.dropLast(".gguf".count)) : last
   }
 
   private func holdsModel(_ directory: String) -> Bool {
-    FileManager.default.fileExists(atPath: directory + "/config.json")
+    let files = FileManager.default
+    if files.fileExists(atPath: directory + "/config.json") { return true }
+    // Several files are refused later, by their names.
+    guard let path = try? GGUFFile.path(at: directory) else { return false }
+    return files.fileExists(atPath: path)
   }
 }

@@ -18,10 +18,9 @@ extension CausalLM {
     availableMemoryByteCount: Int = Processor.availableMemoryByteCount,
     progress: @escaping @Sendable (Double) -> Void = { _ in }
   ) throws(ModelError) -> CausalLM {
-    let file = try configurationFile(directory)
-    let (family, configuration) = try readConfiguration(
-      file, directory: directory, contextLimit: contextLimit)
-    let checkpoint = try Checkpoint(directory: directory, configuration: file)
+    let files = try ModelFiles(path: directory)
+    let (family, configuration) = try readConfiguration(files, contextLimit: contextLimit)
+    let checkpoint = try files.checkpoint()
     let source = WeightSource.checkpoint(checkpoint)
     let scheme = requested ?? checkpoint.preferredScheme
     let layout = try WeightLayout(
@@ -55,9 +54,7 @@ extension CausalLM {
 
   /// What a model's directory says of it, without loading weights.
   package static func configuration(directory: String) throws(ModelError) -> CausalLMConfiguration {
-    try readConfiguration(
-      configurationFile(directory), directory: directory, contextLimit: nil
-    ).1
+    try readConfiguration(ModelFiles(path: directory), contextLimit: nil).1
   }
 
   /// Weights that mean nothing, for measuring speed.
@@ -84,21 +81,12 @@ extension CausalLM {
       origin: origin)
   }
 
-  private static func configurationFile(_ directory: String) throws(ModelError)
-    -> ConfigurationFile
+  private static func readConfiguration(_ files: ModelFiles, contextLimit: Int?)
+    throws(ModelError) -> (ModelFamily, CausalLMConfiguration)
   {
-    guard directoryExists(directory) else { throw .missingDirectory(path: directory) }
-    return try ConfigurationFile(
-      path: directory + "/" + configurationName,
-      remedy: "a model directory in Hugging Face layout has one")
-  }
-
-  private static func readConfiguration(
-    _ file: ConfigurationFile, directory: String, contextLimit: Int?
-  ) throws(ModelError) -> (ModelFamily, CausalLMConfiguration) {
-    let family = try ModelFamily.of(file)
-    var configuration = try family.configuration(file)
-    configuration.generationDefaults = try GenerationDefaults.load(directory: directory)
+    let family = try ModelFamily.of(files.configuration)
+    var configuration = try family.configuration(files.configuration)
+    configuration.generationDefaults = try files.generationDefaults()
     configuration.eosTokenIDs =
       configuration.generationDefaults.eosTokenIDs ?? configuration.eosTokenIDs
     if let contextLimit {

@@ -65,6 +65,15 @@ struct Checkpoint: Sendable {
         + "convert other formats with transformers' save_pretrained")
   }
 
+  /// A GGUF file.
+  init(_ gguf: GGUFFile) throws(ModelError) {
+    directory = gguf.path
+    files = [gguf.file]
+    tensors = StoredTensors([:], path: gguf.path)
+    quantization = try GGUFCheckpoint(gguf)
+    quantizationText = "GGUF"
+  }
+
   /// What is done with the weights where nothing else is asked for.
   var preferredScheme: QuantizationScheme { quantization?.preferredScheme ?? .int4 }
 

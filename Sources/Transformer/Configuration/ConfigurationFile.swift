@@ -10,6 +10,8 @@ struct ConfigurationFile: Sendable {
   let root: JSONObject
   /// In front of keys in messages, for objects within the file.
   private let prefix: String
+  /// What messages call keys that have other names in the file.
+  private let keyNames: [String: String]
 
   /// No configuration of a model comes near this.
   private static let maximumBytes = 64 << 20
@@ -22,10 +24,11 @@ struct ConfigurationFile: Sendable {
     self.init(path: path, root: root)
   }
 
-  init(path: String, root: JSONObject, prefix: String = "") {
+  init(path: String, root: JSONObject, prefix: String = "", keyNames: [String: String] = [:]) {
     self.path = path
     self.root = root
     self.prefix = prefix
+    self.keyNames = keyNames
   }
 
   /// Any JSON value in a file.
@@ -43,11 +46,12 @@ struct ConfigurationFile: Sendable {
   }
 
   func refusal(_ key: String, _ reason: String) -> ModelError {
-    .malformedConfiguration(path: path, key: prefix + key, reason: reason)
+    .malformedConfiguration(path: path, key: prefix + (keyNames[key] ?? key), reason: reason)
   }
 
   func unsupported(_ key: String, _ value: String, supported: [String]) -> ModelError {
-    .unsupportedOption(path: path, key: prefix + key, value: value, supported: supported)
+    .unsupportedOption(
+      path: path, key: prefix + (keyNames[key] ?? key), value: value, supported: supported)
   }
 
   /// The value under a key; nil where it is absent or null.
@@ -126,4 +130,18 @@ func fileExists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 func directoryExists(_ path: String) -> Bool {
   var status = stat()
   return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+}
+
+/// What a directory holds, sorted; nothing where it can't be read.
+func fileNames(in directory: String) -> [String] {
+  guard let stream = opendir(directory) else { return [] }
+  defer { closedir(stream) }
+  var names: [String] = []
+  while let entry = readdir(stream) {
+    let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+      String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+    }
+    if name != ".", name != ".." { names.append(name) }
+  }
+  return names.sorted()
 }

@@ -17,6 +17,8 @@ package struct RotaryEmbedding: Sendable, Hashable {
     /// Long wavelengths divided by a factor, short ones kept, those between blended.
     case llama3(
       factor: Float, lowFrequencyFactor: Float, highFrequencyFactor: Float, originalContext: Float)
+    /// Each pair's frequency divided by a factor of its own, as GGUF files have them.
+    case factors([Float])
   }
 
   package var layout: Layout = .halfSplit
@@ -31,6 +33,7 @@ package struct RotaryEmbedding: Sendable, Hashable {
     switch scaling {
     case .none: return plain
     case .linear(let factor): return plain.map { $0 / factor }
+    case .factors(let factors): return zip(plain, factors).map { $0 / $1 }
     case .llama3(let factor, let low, let high, let original):
       return plain.map { frequency in
         let wavelength = 2 * Float.pi / frequency
@@ -80,6 +83,12 @@ extension RotaryEmbedding {
       return .llama3(
         factor: try required("factor", SizeLimits.scalingFactor), lowFrequencyFactor: low,
         highFrequencyFactor: high, originalContext: Float(context))
+    case "factors":
+      let factors = object["factors"]?.array?.compactMap(\.double).map(Float.init) ?? []
+      guard factors.allSatisfy(SizeLimits.scalingFactor.contains) else {
+        throw object.refusal("factors", "they must be positive numbers")
+      }
+      return .factors(factors)
     default:
       throw object.unsupported("rope_type", name, supported: ["default", "linear", "llama3"])
     }

@@ -1,0 +1,36 @@
+// What a path to a model leads to: a directory in Hugging Face layout, or a GGUF file (also as the
+// only one of a directory), with its config.json read or made of the file's metadata. Refuses paths
+// that lead nowhere.
+
+struct ModelFiles: Sendable {
+  let path: String
+  let configuration: ConfigurationFile
+  /// Nil for a directory in Hugging Face layout.
+  let gguf: GGUFFile?
+
+  init(path: String) throws(ModelError) {
+    self.path = path
+    if let file = try GGUFFile.path(at: path) {
+      let gguf = try GGUFFile(path: file)
+      self.gguf = gguf
+      configuration = try GGUFArchitecture.configuration(gguf)
+      return
+    }
+    guard directoryExists(path) else { throw .missingDirectory(path: path) }
+    gguf = nil
+    configuration = try ConfigurationFile(
+      path: path + "/" + CausalLM.configurationName,
+      remedy: "a model directory in Hugging Face layout has one")
+  }
+
+  func checkpoint() throws(ModelError) -> Checkpoint {
+    if let gguf { return try Checkpoint(gguf) }
+    return try Checkpoint(directory: path, configuration: configuration)
+  }
+
+  /// A GGUF file recommends nothing; a file beside it may.
+  func generationDefaults() throws(ModelError) -> GenerationDefaults {
+    guard directoryExists(path) else { return GenerationDefaults() }
+    return try GenerationDefaults.load(directory: path)
+  }
+}
