@@ -5,6 +5,7 @@ package enum ModelError: Error, Sendable, Hashable {
   case missingDirectory(path: String)
   case missingFile(path: String, remedy: String)
   case unreadableFile(path: String, reason: String)
+  case unwritableFile(path: String, reason: String)
   /// The file is no sound file of the format that its name says.
   case malformedCheckpoint(path: String, reason: String)
   case missingTensor(name: String, path: String)
@@ -29,6 +30,8 @@ extension ModelError: CustomStringConvertible {
       "\(path): no such file; \(remedy)"
     case .unreadableFile(let path, let reason):
       "\(path): cannot be read: \(reason); check the file's permissions and its disk"
+    case .unwritableFile(let path, let reason):
+      "\(path): cannot be written: \(reason)"
     case .malformedCheckpoint(let path, let reason):
       "\(path): not a sound checkpoint: \(reason); download or convert the file again"
     case .missingTensor(let name, let path):

@@ -13,11 +13,6 @@ struct StoredTensors: Sendable {
 
   subscript(name: String) -> StoredTensor? { tensors[name] }
 
-  /// The whole name of the tensor that begins so, if there is one.
-  func name(withPrefix prefix: String) -> String? {
-    tensors.keys.filter { $0.hasPrefix(prefix) }.min()
-  }
-
   func required(_ name: String) throws(ModelError) -> StoredTensor {
     guard let tensor = tensors[name] else { throw .missingTensor(name: name, path: path) }
     return tensor

@@ -39,7 +39,7 @@ extension QuantizedMatrices {
 
 enum QuantizationMethod {
   static let known = [
-    "awq", "bitsandbytes", "compressed-tensors", "gptq",
+    "awq", "bitsandbytes", "compressed-tensors", "gptq", MartletCheckpoint.method,
   ]
 
   private static func key(_ configuration: ConfigurationFile) -> String? {
@@ -62,6 +62,7 @@ enum QuantizationMethod {
     case "gptq": return try GPTQCheckpoint(file)
     case "awq": return try AWQCheckpoint(file)
     case "compressed-tensors": return try CompressedTensorsCheckpoint(file)
+    case MartletCheckpoint.method: return try MartletCheckpoint(file)
     default:
       throw configuration.unsupported(
         key, method,

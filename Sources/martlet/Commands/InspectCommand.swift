@@ -1,0 +1,21 @@
+// `martlet inspect DIR`: what a model is, what memory it takes, and whether it would load here.
+
+import ArgumentParser
+import Server
+
+struct InspectCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "inspect", abstract: "Tell what a model is and what loading it takes.",
+    discussion: "Exits with 78 where the model would not load, saying why.")
+
+  @Argument(help: "Model directory or .gguf file.") var model: String
+  @Option(help: "Tokens of context to count memory for (default: as serve).") var context: Int?
+  @Flag(help: "Print the answer as JSON.") var json = false
+
+  func run() async throws {
+    let (model, context) = (model, context)
+    let report = try await onOwnThread { ModelReport(path: model, context: context) }
+    Terminal.print(json ? report.json.description : report.text)
+    if !report.problems.isEmpty { throw ExitCode(78) }
+  }
+}

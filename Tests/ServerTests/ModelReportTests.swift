@@ -1,0 +1,60 @@
+// What `martlet inspect` says: the bundled model would load, a model without a tokenizer would not,
+// and a GGUF file is found by its path or its directory.
+
+import Foundation
+import JSON
+import Testing
+
+@testable import Server
+
+@Suite struct ModelReportTests {
+  private static let gguf = Repository.file("Tests/Fixtures/checkpoints/gguf/llama.gguf")
+
+  @Test func theBundledModelLoads() throws {
+    let path = Repository.file("Models/default").path
+    let report = ModelReport(path: path, context: nil)
+    #expect(report.problems.isEmpty)
+    let json = report.json
+    #expect(json["loads"] == true && json["architecture"] == "LlamaForCausalLM")
+    let schemes = try #require(json["schemes"]?.array)
+    #expect(schemes.map { $0["scheme"]?.string } == ["none", "int8", "int4", "nf4"])
+    let weights = schemes.compactMap { $0["weight_bytes"]?.int }
+    #expect(weights.count == 4 && weights[0] > weights[1] && weights[1] > weights[2])
+    #expect(json["default"]?["weight_bytes"] == schemes[2]["weight_bytes"])
+    #expect(report.text.contains("loads         yes"))
+  }
+
+  @Test func contextsAreCounted() throws {
+    let path = Self.gguf.path
+    let bytes = try [0, 1000].map { context in
+      try #require(
+        ModelReport(path: path, context: context).json["default"]?["total_bytes"]?.int)
+    }
+    // Two layers of keys and values of one head of 32 in float16.
+    #expect(bytes[1] - bytes[0] == 1000 * 2 * 2 * 32 * 2)
+  }
+
+  @Test func problemsAreTold() {
+    let nowhere = ModelReport(path: "/nonexistent", context: nil)
+    #expect(nowhere.json["loads"] == false && nowhere.text.contains("/nonexistent: no such"))
+    let fixture = Repository.file("Tests/Fixtures/models/llama-bias")
+    let report = ModelReport(path: fixture.path, context: nil)
+    #expect(report.problems.count == 1 && report.problems[0].contains("tokenizer.json"))
+    #expect(report.json["parameters"]?.int != nil)
+  }
+
+  @Test func filesAndDirectoriesOfGGUFAreModels() throws {
+    let file = Self.gguf.path
+    let folder = Self.gguf.deletingLastPathComponent()
+    let locator = ModelLocator(folder: folder.path)
+    #expect(try locator.directory(of: file) == file)
+    #expect(ModelLocator.id(of: file) == "llama")
+    #expect(throws: ModelLocator.NotFound.self) { try locator.directory(of: "missing.gguf") }
+    let alone = FileManager.default.temporaryDirectory.appending(path: "gguf-\(UUID())")
+    try FileManager.default.createDirectory(at: alone, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: alone) }
+    try FileManager.default.copyItem(at: Self.gguf, to: alone.appending(path: "a.gguf"))
+    let path = alone.path
+    #expect(try locator.directory(of: path) == path)
+  }
+}
