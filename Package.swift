@@ -23,6 +23,7 @@ let package = Package(
     // System libraries and C.
     .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CStemmer", providers: [.apt(["libstemmer-dev"])]),
+    .systemLibrary(name: "COnig", pkgConfig: "oniguruma", providers: [.apt(["libonig-dev"])]),
     .target(name: "CLinux"),
     .target(name: "CKernels", cSettings: [.define("NDEBUG", .when(configuration: .release))]),
 
@@ -49,7 +50,7 @@ let package = Package(
       name: "Jinja",
       dependencies: ["JSON", .product(name: "OrderedCollections", package: "swift-collections")],
       swiftSettings: swift),
-    .target(name: "Tokenizers", dependencies: ["Jinja", "JSON"], swiftSettings: swift),
+    .target(name: "Tokenizers", dependencies: ["COnig", "Jinja", "JSON"], swiftSettings: swift),
 
     // Models.
     .target(

@@ -20,8 +20,12 @@ enum ByteAlphabet {
     return bytes
   }
 
-  private static let bytes: [UInt32: UInt8] = Dictionary(
-    uniqueKeysWithValues: scalars.enumerated().map { ($1, UInt8(truncatingIfNeeded: $0)) })
+  /// The byte of each scalar of the alphabet, -1 for the others.
+  private static let bytes: [Int16] = {
+    var bytes = [Int16](repeating: -1, count: 0x144)
+    for (byte, scalar) in scalars.enumerated() { bytes[Int(scalar)] = Int16(byte) }
+    return bytes
+  }()
 
   /// The character that stands for a byte, in UTF-8.
   static func character(of byte: UInt8) -> [UInt8] { characters[Int(byte)] }
@@ -33,8 +37,8 @@ enum ByteAlphabet {
     var index = 0
     while index < token.count {
       let (value, length) = scalar(in: token, at: index)
-      guard let byte = bytes[value] else { return nil }
-      result.append(byte)
+      guard value < bytes.count, bytes[Int(value)] >= 0 else { return nil }
+      result.append(UInt8(truncatingIfNeeded: bytes[Int(value)]))
       index += length
     }
     return result

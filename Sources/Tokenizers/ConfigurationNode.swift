@@ -9,6 +9,19 @@ struct ConfigurationNode {
   /// Such as `normalizer.normalizers[1]`; empty at the root.
   let path: String
 
+  init(node: JSONNode, file: String, path: String) {
+    (self.node, self.file, self.path) = (node, file, path)
+  }
+
+  /// A value that was made from a file of another form.
+  init(_ value: JSONValue, file: String, path: String) throws(TokenizerError) {
+    do {
+      self.init(node: try JSONDocument(parsing: value.serialized()).root, file: file, path: path)
+    } catch {
+      throw .malformed(file: file, key: path, reason: "\(error)")
+    }
+  }
+
   func malformed(_ reason: String) -> TokenizerError {
     .malformed(file: file, key: path, reason: reason)
   }

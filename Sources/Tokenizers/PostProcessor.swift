@@ -2,16 +2,17 @@
 // single text is kept; templates for pairs are read past.
 
 struct PostProcessor: Sendable {
-  private enum Part: Sendable {
+  enum Part: Sendable {
     case text
     case special([Int32])
   }
 
-  private var parts: [Part] = [.text]
+  private var parts: [Part]
 
-  init() {}
+  init(_ parts: [Part] = [.text]) { self.parts = parts }
 
   init(_ node: ConfigurationNode, knows: (Int32) -> Bool) throws(TokenizerError) {
+    parts = [.text]
     switch try node.type() {
     case "TemplateProcessing":
       try node.allow(["type", "single", "pair", "special_tokens"])

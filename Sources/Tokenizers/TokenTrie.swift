@@ -36,7 +36,7 @@ struct TokenTrie: Sendable {
   /// The first match that begins at or after `start`.
   func firstMatch(in text: [UInt8], from start: Int) -> (range: Range<Int>, value: Int)? {
     if nodes.isEmpty { return nil }
-    for position in start..<text.count where roots[Int(text[position])] >= 0 {
+    for position in start..<text.count {
       if let (end, value) = longestMatch(in: text, at: position) {
         return (position..<end, value)
       }
@@ -44,8 +44,10 @@ struct TokenTrie: Sendable {
     return nil
   }
 
-  private func longestMatch(in text: [UInt8], at start: Int) -> (end: Int, value: Int)? {
-    var node = Int(roots[Int(text[start])])
+  /// The longest pattern that begins at `start`, which is inside of the text.
+  func longestMatch(in text: [UInt8], at start: Int) -> (end: Int, value: Int)? {
+    guard case let root = Int(roots[Int(text[start])]), root >= 0 else { return nil }
+    var node = root
     var position = start + 1
     var longest = nodes[node].value.map { (position, $0) }
     while position < text.count, let child = nodes[node].children[text[position]] {

@@ -1,6 +1,7 @@
 // Text to token ids and back, exactly as Hugging Face `tokenizers` does it for the same tokenizer.json.
 // Only that file decides about ids; tokenizer_config.json and special_tokens_map.json merely name the
-// tokens for the start and the end of a sequence and the like. Encoding and decoding never fail.
+// tokens for the start and the end of a sequence and the like. Where there is no such file, an older form
+// of it is read (Files). Encoding and decoding never fail.
 
 package struct Tokenizer: Sendable {
   let definition: TokenizerDefinition
@@ -8,12 +9,10 @@ package struct Tokenizer: Sendable {
   /// as the configuration names them.
   package let specialTokens: [String: String]
 
-  /// Reads tokenizer.json and, where they are there, tokenizer_config.json and
-  /// special_tokens_map.json.
+  /// Reads tokenizer.json, else tokenizer.model, spiece.model, qwen.tiktoken, vocab.json with merges.txt,
+  /// or vocab.txt; and, where they are there, tokenizer_config.json and special_tokens_map.json.
   package init(directory: String) throws(TokenizerError) {
-    let file = "\(directory)/tokenizer.json"
-    definition = try TokenizerDefinition(json: readFile(file), file: file)
-    specialTokens = try SpecialTokenNames.read(directory: directory)
+    (definition, specialTokens) = try TokenizerFiles.read(directory: directory)
   }
 
   /// `file` is for error messages only.

@@ -38,9 +38,23 @@ final class TokenizerDefinition: Sendable {
       postProcessor = PostProcessor()
     }
     decodingPlan = try DecodingPlan(root.optional("decoder"))
-    self.preTokenizer = preTokenizer ?? PreTokenizer()
+    self.preTokenizer = (preTokenizer ?? PreTokenizer()).adapted(to: model)
     self.model = model
     self.addedTokens = addedTokens
+    vocabulary = model.vocabulary
+  }
+
+  /// For files of another form.
+  init(
+    addedTokens: AddedTokens, normalizer: Normalizer, preTokenizer: PreTokenizer, model: Model,
+    postProcessor: PostProcessor, decodingPlan: DecodingPlan
+  ) {
+    self.addedTokens = addedTokens
+    self.normalizer = normalizer
+    self.preTokenizer = preTokenizer.adapted(to: model)
+    self.model = model
+    self.postProcessor = postProcessor
+    self.decodingPlan = decodingPlan
     vocabulary = model.vocabulary
   }
 

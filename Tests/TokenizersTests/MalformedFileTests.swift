@@ -88,23 +88,25 @@ import Testing
   }
 
   @Test func unknownSettingsAreRefusedByName() throws {
-    try expectError("model.type", "Unigram", key: "model.type", contains: "Unigram")
-    try expectError("model.type", "WordLevel", key: "model.type", contains: "WordLevel")
+    try expectError("model.type", "Novel", key: "model.type", contains: "Novel")
     try expectError("model.novelty", 1, key: "model.novelty", contains: "1")
+    try expectError("normalizer.type", "Novel", key: "normalizer.type", contains: "Novel")
     try expectError(
-      "normalizer.type", "Precompiled", key: "normalizer.type", contains: "Precompiled")
+      "normalizer", ["type": "NFC", "speed": 1], key: "normalizer.speed", contains: "1")
     try expectError("pre_tokenizer.type", "UnicodeScripts", key: "pre_tokenizer.type")
     try expectError("decoder.type", "CTC", key: "decoder.type", contains: "CTC")
     try expectError("post_processor", ["type": "New"], key: "post_processor.type", contains: "New")
     try expectError("version", "2.0", key: "version", contains: "2.0")
     try expectError("surprise", true, key: "surprise", contains: "true")
     try expectError(
-      "normalizer", ["type": "Replace", "pattern": ["Regex": " +"], "content": ""],
-      key: "normalizer.pattern", contains: " +")
-    try expectError(
-      "pre_tokenizer",
-      ["type": "Split", "pattern": ["Regex": "x+"], "behavior": "Isolated", "invert": false],
-      key: "pre_tokenizer.pattern.Regex", contains: "x+")
+      "decoder",
+      [
+        "type": "Sequence",
+        "decoders": [
+          ["type": "Fuse"], ["type": "Replace", "pattern": ["Regex": " +"], "content": ""],
+        ],
+      ],
+      key: "decoder.decoders[1].pattern", contains: " +")
     try expectError(
       "pre_tokenizer",
       [
@@ -122,6 +124,56 @@ import Testing
     try expectError("normalizer", 3, key: "normalizer", contains: "object")
     try expectError(
       "pre_tokenizer", ["type": "Metaspace", "replacement": "ab"], key: "pre_tokenizer.replacement")
+  }
+
+  @Test func expressionsAndMaps() throws {
+    try expectError(
+      "normalizer", ["type": "Replace", "pattern": ["Regex": "(a"], "content": ""],
+      key: "normalizer.pattern.Regex", contains: "parenthesis")
+    try expectError(
+      "pre_tokenizer",
+      ["type": "Split", "pattern": ["Regex": "a{2"], "behavior": "Isolated", "invert": 1],
+      key: "pre_tokenizer.invert")
+    for map: JSONValue in ["", "!", "AAAA", "BAAAAA==", "/////w=="] {
+      try expectError(
+        "normalizer", ["type": "Precompiled", "precompiled_charsmap": map],
+        key: "normalizer.precompiled_charsmap", contains: "character map")
+    }
+    try expectError(
+      "pre_tokenizer", ["type": "FixedLength", "length": 0], key: "pre_tokenizer.length")
+    try expectError(
+      "pre_tokenizer", ["type": "CharDelimiterSplit", "delimiter": "ab"],
+      key: "pre_tokenizer.delimiter")
+  }
+
+  @Test func scoresAndWords() throws {
+    func model(_ changes: JSONObject) -> JSONValue {
+      var members: JSONObject = [
+        "type": "Unigram", "unk_id": 0, "vocab": [["a", -1], ["b", -2.5]],
+      ]
+      members.merge(changes) { $1 }
+      return .object(members)
+    }
+    try expectError("model", model(["unk_id": 2]), key: "model.unk_id", contains: "2")
+    try expectError("model", model(["vocab": []]), key: "model.vocab", contains: "no tokens")
+    for element: JSONValue in [["a"], ["a", "b"], ["a", 1, 2], "a", nil, [1, "a"]] {
+      try expectError(
+        "model", model(["vocab": [["a", -1], element]]), key: "model.vocab", contains: "element 1")
+    }
+    try expectError(
+      "model", ["type": "WordLevel", "vocab": ["a": 0]], key: "model", contains: "<unk>")
+  }
+
+  /// A pattern that backtracks without end leaves the rest of the text uncut.
+  @Test func runawayExpressions() throws {
+    let split: JSONValue = [
+      "type": "Split", "pattern": ["Regex": "(a+)+$"], "behavior": "Isolated", "invert": false,
+    ]
+    let tokenizer = try Tokenizer(
+      json: file([(["pre_tokenizer"], split), (["normalizer"], nil)]))
+    let text = String(repeating: "a", count: 200) + "b"
+    #expect(
+      tokenizer.encode(text, addSpecialTokens: false).count == 200)
   }
 
   @Test func addedTokens() throws {

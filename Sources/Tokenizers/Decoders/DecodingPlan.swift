@@ -4,7 +4,9 @@
 
 struct DecodingPlan: Sendable {
   enum TokenStep: Sendable {
-    case replace(pattern: [UInt8], content: [UInt8])
+    case replace(Replacement)
+    /// The end of a word: a blank, nothing for the last token.
+    case wordEnd(suffix: [UInt8])
     case byteFallback
     case wordPiece(prefix: [UInt8], cleansUp: Bool)
     case metaspace(replacement: [UInt8], dropsFirst: Bool)
@@ -34,18 +36,41 @@ struct DecodingPlan: Sendable {
     try read(node)
   }
 
+  /// Byte-level characters to bytes.
+  static var byteLevel: DecodingPlan {
+    var plan = DecodingPlan()
+    plan.textSteps = [.bytes]
+    plan.isByteLevel = true
+    return plan
+  }
+
+  /// SentencePiece's pieces, and up to so many blanks removed at the text's start.
+  init(removingBlanksAtStart count: Int) {
+    let blanks = Replacement(literal: VisibleBlank.bytes, content: [0x20])
+    tokenSteps = [.replace(blanks), .byteFallback]
+    textSteps = count > 0 ? [.strip(scalar: [0x20], start: count, stop: 0)] : []
+    isFused = true
+  }
+
+  private init() {}
+
   private mutating func read(_ node: ConfigurationNode) throws(TokenizerError) {
     switch try node.type() {
     case "Sequence":
       try node.allow(["type", "decoders"])
       for member in try node.required("decoders").elements() { try read(member) }
-    case "Fuse": isFused = true
+    case "Fuse":
+      try node.allow(["type"])
+      isFused = true
     case "Replace":
-      let (pattern, content) = try Normalizer.replacement(node)
-      if isFused {
-        textSteps.append(.replace(pattern: pattern, content: content))
+      let replacement = try Replacement(node)
+      if !isFused {
+        tokenSteps.append(.replace(replacement))
+      } else if case .literal(let pattern) = replacement.pattern {
+        textSteps.append(.replace(pattern: pattern, content: replacement.content))
       } else {
-        tokenSteps.append(.replace(pattern: pattern, content: content))
+        // What an expression matches can't be told before the text's end.
+        throw try node.required("pattern").unsupported
       }
     case "Strip": try readStrip(node)
     default:
@@ -79,7 +104,12 @@ struct DecodingPlan: Sendable {
         .wordPiece(
           prefix: Array(try node.required("prefix").string().utf8),
           cleansUp: try node.required("cleanup").bool()))
-    case "ByteFallback": tokenSteps.append(.byteFallback)
+    case "BPEDecoder":
+      try node.allow(["type", "suffix"])
+      tokenSteps.append(.wordEnd(suffix: Array(try node.required("suffix").string().utf8)))
+    case "ByteFallback":
+      try node.allow(["type"])
+      tokenSteps.append(.byteFallback)
     case "Metaspace":
       let metaspace = try Metaspace(node)
       tokenSteps.append(
@@ -95,7 +125,8 @@ struct DecodingPlan: Sendable {
     var bytes = token
     for step in tokenSteps {
       switch step {
-      case .replace(let pattern, let content): bytes = bytes.replacing(pattern, with: content)
+      case .replace(let replacement): bytes = replacement.apply(to: bytes)
+      case .wordEnd(let suffix): bytes = bytes.replacing(suffix, with: [0x20])
       case .byteFallback: if let byte = fallbackByte(bytes) { return [byte] }
       case .metaspace(let replacement, _): bytes = bytes.replacing(replacement, with: [0x20])
       case .wordPiece(let prefix, _):

@@ -6,6 +6,8 @@ struct TokenStage: Sendable {
   private var index = 0
   /// Byte tokens whose fate depends on what follows.
   private var pendingBytes: [UInt8] = []
+  /// The last token, where what becomes of it depends on whether another follows.
+  private var pendingToken: [UInt8]?
 
   init(_ step: DecodingPlan.TokenStep) { self.step = step }
 
@@ -13,8 +15,10 @@ struct TokenStage: Sendable {
   mutating func append(_ token: [UInt8], to output: inout [[UInt8]]) {
     defer { index += 1 }
     switch step {
-    case .replace(let pattern, let content):
-      output.append(token.replacing(pattern, with: content))
+    case .replace(let replacement): output.append(replacement.apply(to: token))
+    case .wordEnd(let suffix):
+      if let pendingToken { output.append(pendingToken.replacing(suffix, with: [0x20])) }
+      pendingToken = token
     case .byteFallback:
       if let byte = fallbackByte(token) {
         pendingBytes.append(byte)
@@ -37,7 +41,13 @@ struct TokenStage: Sendable {
     }
   }
 
-  mutating func finish(into output: inout [[UInt8]]) { flushBytes(into: &output) }
+  mutating func finish(into output: inout [[UInt8]]) {
+    flushBytes(into: &output)
+    if case .wordEnd(let suffix) = step, let pendingToken {
+      output.append(pendingToken.replacing(suffix, with: []))
+    }
+    pendingToken = nil
+  }
 
   /// A run of byte tokens is text when all of it is well-formed, else U+FFFD for each of its bytes.
   private mutating func flushBytes(into output: inout [[UInt8]]) {

@@ -7,13 +7,15 @@ import JSON
 struct BytePairEncoding: Sendable {
   let vocabulary: Vocabulary
   private let merges: MergeTable
+  /// Whether cutting a text before visible blanks (but not between two) leaves its ids alone: no merge
+  /// crosses such a place, and no run of unknown characters does.
+  let allowsCutsAtVisibleBlanks: Bool
   private let unknownID: Int32?
   private let fusesUnknown: Bool
   private let ignoresMerges: Bool
   private let prefix: [UInt8]
   private let suffix: [UInt8]
-  /// Ids of `<0x00>` to `<0xFF>`, -1 for one that is missing; empty without byte fallback.
-  private let fallbackIDs: [Int32]
+  private let fallback: ByteFallback
   /// Whether words are raw bytes rather than byte-level characters.
   let takesBytes: Bool
   /// Tokens by the bytes that they stand for; only when `takesBytes`.
@@ -36,12 +38,52 @@ struct BytePairEncoding: Sendable {
     unknownID = try node.optional("unk_token").map { (token) throws(TokenizerError) in
       try Self.unknownID(token, vocabulary)
     }
-    fallbackIDs = fallsBack ? (0...255).map { vocabulary.id(of: Self.byteToken($0)) ?? -1 } : []
-    merges = try Self.merges(node.required("merges"), vocabulary, prefixCount: prefix.count)
+    fallback = ByteFallback(vocabulary, isOn: fallsBack)
+    let (merges, crossesBlanks) = try Self.merges(
+      node.required("merges"), vocabulary, prefixCount: prefix.count)
+    self.merges = merges
     takesBytes = offersBytes && prefix.isEmpty && suffix.isEmpty && !fallsBack
     byteVocabulary = takesBytes ? Self.byteVocabulary(vocabulary) : Vocabulary()
     let words = takesBytes ? byteVocabulary : vocabulary
-    singleIDs = (0...255).map { words.id(of: [UInt8(truncatingIfNeeded: $0)]) ?? -1 }
+    singleIDs = Self.singleIDs(words)
+    allowsCutsAtVisibleBlanks =
+      !takesBytes && !crossesBlanks && !ignoresMerges && prefix.isEmpty && suffix.isEmpty
+      && vocabulary.id(of: VisibleBlank.bytes) != nil
+  }
+
+  /// SentencePiece's: words are characters.
+  init(vocabulary: Vocabulary, merges: MergeTable, unknownID: Int32?, fallsBack: Bool) {
+    self.vocabulary = vocabulary
+    self.merges = merges
+    self.unknownID = unknownID
+    (prefix, suffix) = ([], [])
+    (fusesUnknown, ignoresMerges, takesBytes) = (true, false, false)
+    fallback = ByteFallback(vocabulary, isOn: fallsBack)
+    byteVocabulary = Vocabulary()
+    singleIDs = Self.singleIDs(vocabulary)
+    allowsCutsAtVisibleBlanks =
+      vocabulary.id(of: VisibleBlank.bytes) != nil
+      && !vocabulary.tokens.contains {
+        VisibleBlank.followsAnother(in: $0.token, $0.token.indices)
+      }
+  }
+
+  /// Tiktoken's: words are bytes, and one that is a token needs no merges. `words` has the tokens'
+  /// bytes, `vocabulary` their byte-level characters.
+  init(vocabulary: Vocabulary, words: Vocabulary, merges: MergeTable) {
+    self.vocabulary = vocabulary
+    self.merges = merges
+    unknownID = nil
+    (prefix, suffix) = ([], [])
+    (fusesUnknown, ignoresMerges, takesBytes) = (false, true, true)
+    fallback = ByteFallback(vocabulary, isOn: false)
+    byteVocabulary = words
+    singleIDs = Self.singleIDs(words)
+    allowsCutsAtVisibleBlanks = false
+  }
+
+  private static func singleIDs(_ words: Vocabulary) -> [Int32] {
+    (0...255).map { words.id(of: [UInt8(truncatingIfNeeded: $0)]) ?? -1 }
   }
 
   private static func unknownID(
@@ -54,12 +96,6 @@ struct BytePairEncoding: Sendable {
     return id
   }
 
-  /// `<0x0A>` for 10.
-  private static func byteToken(_ byte: Int) -> String {
-    let digits = String(byte, radix: 16, uppercase: true)
-    return digits.count == 1 ? "<0x0\(digits)>" : "<0x\(digits)>"
-  }
-
   private static func byteVocabulary(_ vocabulary: Vocabulary) -> Vocabulary {
     var result = Vocabulary(minimumCapacity: vocabulary.count)
     for (token, id) in vocabulary.tokens {
@@ -70,41 +106,53 @@ struct BytePairEncoding: Sendable {
 
   // MARK: - Merges
 
+  /// Also tells whether a merge makes a token with a visible blank after something else.
   private static func merges(
     _ node: ConfigurationNode, _ vocabulary: Vocabulary, prefixCount: Int
-  ) throws(TokenizerError) -> MergeTable {
+  ) throws(TokenizerError) -> (table: MergeTable, crossesBlanks: Bool) {
     guard node.node.kind == .array else { throw node.malformed("expected an array") }
     var table = MergeTable(capacity: node.node.count)
+    var crossesBlanks = false
     var rank: UInt32 = 0
+    // Both tokens, one after the other: together they are the merged one.
+    var pair: [UInt8] = []
     try node.node.forEachElement { (element) throws(TokenizerError) in
       if element.kind == .string, element.string?.hasPrefix("#version") == true { return }
-      guard let (left, right) = pair(element) else {
+      guard let middle = read(element, into: &pair) else {
         throw node.malformed("merge \(rank) is not a pair of tokens: \(element.value)")
       }
-      guard right.count >= prefixCount, let leftID = vocabulary.id(of: left),
-        let rightID = vocabulary.id(of: right),
-        let id = vocabulary.id(of: left + right.dropFirst(prefixCount))
+      let leftID = vocabulary.id(of: pair, in: 0..<middle)
+      let rightID = vocabulary.id(of: pair, in: middle..<pair.count)
+      let isWhole = pair.count - middle >= prefixCount
+      if prefixCount > 0, isWhole { pair.removeSubrange(middle..<middle + prefixCount) }
+      guard isWhole, let leftID, let rightID, let id = vocabulary.id(of: pair, in: pair.indices)
       else {
         throw node.malformed(
-          "merge \(rank) of \(quoted(left)) and \(quoted(right)) needs a token that is not in the "
-            + "vocabulary")
+          "merge \(rank) of \(element.value) needs a token that is not in the vocabulary")
       }
+      crossesBlanks = crossesBlanks || VisibleBlank.followsAnother(in: pair, pair.indices)
       table.insert(leftID, rightID, MergeTable.Merge(rank: rank, id: id))
       rank += 1
     }
-    return table
+    return (table, crossesBlanks)
   }
 
-  /// `"a b"` or `["a", "b"]`.
-  private static func pair(_ node: JSONNode) -> ([UInt8], [UInt8])? {
+  /// Reads `"a b"` or `["a", "b"]` into `pair` and returns where the second token begins.
+  private static func read(_ node: JSONNode, into pair: inout [UInt8]) -> Int? {
+    pair.removeAll(keepingCapacity: true)
     if let line = node.string {
-      let parts = line.utf8.split(separator: 0x20, omittingEmptySubsequences: false)
-      return parts.count == 2 ? (Array(parts[0]), Array(parts[1])) : nil
+      pair += line.utf8
+      guard let blank = pair.firstIndex(of: 0x20) else { return nil }
+      pair.remove(at: blank)
+      return pair[blank...].contains(0x20) ? nil : blank
     }
     guard node.kind == .array, node.count == 2, let left = node[0]?.string,
       let right = node[1]?.string
     else { return nil }
-    return (Array(left.utf8), Array(right.utf8))
+    pair += left.utf8
+    let middle = pair.count
+    pair += right.utf8
+    return middle
   }
 
   // MARK: - Encoding
@@ -152,7 +200,7 @@ struct BytePairEncoding: Sendable {
       if let id = characterID(text, index..<end, in: range) {
         unknown.end(&symbols)
         symbols.append(id)
-      } else if let bytes = fallbackIDs(for: decorated(text, index..<end, in: range)) {
+      } else if let bytes = fallback.ids(for: decorated(text, index..<end, in: range)) {
         // A run of unknown tokens stays open over byte tokens, as in the reference implementation.
         symbols += bytes
       } else {
@@ -184,13 +232,6 @@ struct BytePairEncoding: Sendable {
     result += text[character]
     if character.upperBound == word.upperBound { result += suffix }
     return result
-  }
-
-  /// The byte tokens of a character, nil unless all of them are there.
-  private func fallbackIDs(for character: [UInt8]) -> [Int32]? {
-    if fallbackIDs.isEmpty { return nil }
-    let ids = character.map { fallbackIDs[Int($0)] }
-    return ids.contains(-1) ? nil : ids
   }
 }
 

@@ -27,6 +27,25 @@ struct MergeTable: Sendable {
     shift = 64 - bits
   }
 
+  /// The merges of all pairs of tokens that make a token together. `ranks` are by id, nil for tokens
+  /// that take no part.
+  init(splittingAll vocabulary: Vocabulary, ranks: [UInt32?]) {
+    var merges: [(left: Int32, right: Int32, merge: Merge)] = []
+    func partner(_ token: [UInt8], _ range: Range<Int>) -> Int32? {
+      vocabulary.id(of: token, in: range).flatMap { ranks[Int($0)] == nil ? nil : $0 }
+    }
+    for (token, id) in vocabulary.tokens {
+      guard let rank = ranks[Int(id)] else { continue }
+      for middle in token.indices.dropFirst() {
+        if let left = partner(token, 0..<middle), let right = partner(token, middle..<token.count) {
+          merges.append((left, right, Merge(rank: rank, id: id)))
+        }
+      }
+    }
+    self.init(capacity: merges.count)
+    for (left, right, merge) in merges { insert(left, right, merge) }
+  }
+
   @inline(__always)
   private func slot(_ key: UInt64) -> Int {
     Int(truncatingIfNeeded: (key &* 0x9E37_79B9_7F4A_7C15) >> shift)

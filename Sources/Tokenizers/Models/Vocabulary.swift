@@ -39,6 +39,18 @@ struct Vocabulary: Sendable {
     }
   }
 
+  /// The ids count from 0; of equal tokens the last one's id is found.
+  init(tokens: [[UInt8]]) {
+    self.init(minimumCapacity: tokens.count)
+    for (index, token) in tokens.enumerated() {
+      let id = Int32(truncatingIfNeeded: index)
+      if insert(token, id: id) { continue }
+      let entry = table.entry(for: token, in: token.indices) ?? 0
+      ids[entry] = id
+      entries.append(Int32(truncatingIfNeeded: entry))
+    }
+  }
+
   /// False when the token is there already.
   mutating func insert(_ token: [UInt8], id: Int32) -> Bool {
     let hash = ByteTable.hash(token, token.indices)
@@ -53,6 +65,7 @@ struct Vocabulary: Sendable {
     return true
   }
 
+  /// Different tokens.
   var count: Int { ids.count }
 
   @inline(__always)

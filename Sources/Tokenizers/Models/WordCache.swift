@@ -37,6 +37,7 @@ struct EncodingScratch: Sendable {
   var cache = WordCache()
   var merger = SymbolMerger()
   var candidate: [UInt8] = []
+  var lattice = Lattice()
 }
 
 /// Lends one scratch space at a time: an encoder takes it whole and gives it back, so that no lock is

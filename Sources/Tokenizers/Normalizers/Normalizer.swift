@@ -1,5 +1,4 @@
 // Normalisers of tokenizer.json: what is done to a stretch of text before it is cut into words.
-// Regular expressions as patterns of `Replace` are refused.
 
 /// Text on its way to the model.
 struct NormalizedText: Sendable {
@@ -17,7 +16,13 @@ indirect enum Normalizer: Sendable {
   case stripAccents
   case strip(left: Bool, right: Bool)
   case prepend([UInt8])
-  case replace(pattern: [UInt8], content: [UInt8])
+  case replace(Replacement)
+  case characterMap(CharacterMap)
+  /// SentencePiece's clean-up for machine translation.
+  case nmt
+  /// Each byte written as a character of the byte-level alphabet.
+  case byteLevel
+  case sentencePiece(SentencePieceNormalizer)
 
   init(_ node: ConfigurationNode) throws(TokenizerError) {
     switch try node.type() {
@@ -29,12 +34,6 @@ indirect enum Normalizer: Sendable {
       }
       self = .sequence(members)
     case "BertNormalizer": self = .bert(try BertNormalizer(node))
-    case "NFC": self = .unicode(.nfc)
-    case "NFD": self = .unicode(.nfd)
-    case "NFKC": self = .unicode(.nfkc)
-    case "NFKD": self = .unicode(.nfkd)
-    case "Lowercase": self = .lowercase
-    case "StripAccents": self = .stripAccents
     case "Strip":
       try node.allow(["type", "strip_left", "strip_right"])
       self = .strip(
@@ -43,23 +42,31 @@ indirect enum Normalizer: Sendable {
     case "Prepend":
       try node.allow(["type", "prepend"])
       self = .prepend(Array(try node.required("prepend").string().utf8))
-    case "Replace":
-      let (pattern, content) = try Self.replacement(node)
-      self = .replace(pattern: pattern, content: content)
-    default: throw try node.required("type").unsupported
+    case "Replace": self = .replace(try Replacement(node))
+    case "Precompiled":
+      try node.allow(["type", "precompiled_charsmap"])
+      let charsmap = try node.required("precompiled_charsmap")
+      guard let map = CharacterMap(base64: try charsmap.string()) else {
+        throw charsmap.malformed("not a character map of SentencePiece in base64")
+      }
+      self = .characterMap(map)
+    default: self = try Self.withoutSettings(node)
     }
   }
 
-  /// The settings of `Replace`, which is a decoder too.
-  static func replacement(
-    _ node: ConfigurationNode
-  ) throws(TokenizerError) -> (pattern: [UInt8], content: [UInt8]) {
-    try node.allow(["type", "pattern", "content"])
-    let pattern = try node.required("pattern")
-    guard let literal = try pattern.optional("String") else { throw pattern.unsupported }
-    let bytes = Array(try literal.string().utf8)
-    if bytes.isEmpty { throw literal.malformed("an empty pattern matches nowhere in particular") }
-    return (bytes, Array(try node.required("content").string().utf8))
+  private static func withoutSettings(_ node: ConfigurationNode) throws(TokenizerError) -> Self {
+    try node.allow(["type"])
+    switch try node.type() {
+    case "NFC": return .unicode(.nfc)
+    case "NFD": return .unicode(.nfd)
+    case "NFKC": return .unicode(.nfkc)
+    case "NFKD": return .unicode(.nfkd)
+    case "Lowercase": return .lowercase
+    case "StripAccents": return .stripAccents
+    case "Nmt": return .nmt
+    case "ByteLevel": return .byteLevel
+    default: throw try node.required("type").unsupported
+    }
   }
 
   func apply(to text: inout NormalizedText) {
@@ -74,7 +81,11 @@ indirect enum Normalizer: Sendable {
     case .strip(let left, let right): text.strip(left: left, right: right)
     case .prepend(let prefix):
       if !text.bytes.isEmpty { text.bytes = prefix + text.bytes }
-    case .replace(let pattern, let content): text.replace(pattern, with: content)
+    case .replace(let replacement): replacement.apply(to: &text)
+    case .characterMap(let map): text.bytes = map.replaceGraphemes(in: text.bytes)
+    case .sentencePiece(let normalizer): normalizer.apply(to: &text)
+    case .nmt: text.cleanForTranslation()
+    case .byteLevel: text.bytes = text.bytes.flatMap(ByteAlphabet.character)
     }
   }
 }
@@ -118,12 +129,23 @@ extension NormalizedText {
     }
   }
 
-  fileprivate mutating func replace(_ pattern: [UInt8], with content: [UInt8]) {
-    if bytes.starts(with: pattern) {
-      // The replacement is aligned with the last scalar that it replaces.
-      let scalars = pattern.count { $0 & 0xC0 != 0x80 }
-      if scalars > 1 || content.isEmpty { startsInput = false }
+  /// Control characters out, white space and invisible characters to blanks
+  /// (huggingface/tokenizers, normalizers/unicode.rs).
+  fileprivate mutating func cleanForTranslation() {
+    var result: [UInt8] = []
+    result.reserveCapacity(bytes.count)
+    var index = 0
+    while index < bytes.count {
+      let (value, length) = scalar(in: bytes, at: index)
+      switch value {
+      case 0x01...0x08, 0x0B, 0x0E...0x1F, 0x7F, 0x8F, 0x9F:
+        if result.isEmpty { startsInput = false }
+      case 0x09, 0x0A, 0x0C, 0x0D, 0x1680, 0x200B...0x200F, 0x2028, 0x2029, 0x2581, 0xFEFF, 0xFFFD:
+        result.append(0x20)
+      default: result += bytes[index..<index + length]
+      }
+      index += length
     }
-    bytes = bytes.replacing(pattern, with: content)
+    bytes = result
   }
 }

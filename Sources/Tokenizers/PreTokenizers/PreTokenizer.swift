@@ -1,6 +1,5 @@
 // Pre-tokenizers of tokenizer.json: from normalised text to the pieces that the model encodes one by
-// one. A sequence of them is flattened to steps that cut or rewrite the pieces in turn. Regular
-// expressions that WordPattern doesn't know are refused.
+// one. A sequence of them is flattened to steps that cut or rewrite the pieces in turn.
 
 /// Text and the pieces that it is cut into, from the left, none of them empty.
 struct PreTokenizedText: Sendable {
@@ -24,6 +23,8 @@ struct PreTokenizer: Sendable {
     case metaspace(Metaspace)
     /// Each byte written as a character of the byte-level alphabet.
     case mapBytes
+    /// A cut before each visible blank that doesn't follow another.
+    case cutAtVisibleBlanks
   }
 
   private var steps: [Step] = []
@@ -33,6 +34,12 @@ struct PreTokenizer: Sendable {
 
   /// None: the whole text is one piece.
   init() {}
+
+  /// Words of a pattern, for a model that takes bytes.
+  init(bytesOf pattern: WordPattern) {
+    append(.words(pattern), .isolated)
+    yieldsBytes = true
+  }
 
   init(_ node: ConfigurationNode) throws(TokenizerError) {
     try read(node)
@@ -48,16 +55,29 @@ struct PreTokenizer: Sendable {
     yieldsBytes = false
   }
 
+  /// Cuts a text into words even where the file leaves it whole, if the model's ids don't change by
+  /// it: words are known again, and short ones are merged faster.
+  func adapted(to model: Model) -> PreTokenizer {
+    guard case .bytePair(let model) = model, model.allowsCutsAtVisibleBlanks else { return self }
+    var result = self
+    result.steps.append(.cutAtVisibleBlanks)
+    return result
+  }
+
   private mutating func read(_ node: ConfigurationNode) throws(TokenizerError) {
     switch try node.type() {
     case "Sequence":
       try node.allow(["type", "pretokenizers"])
       for member in try node.required("pretokenizers").elements() { try read(member) }
     case "BertPreTokenizer":
+      try node.allow(["type"])
       append(.characters(.whiteSpace), .removed)
       append(.characters(.punctuation), .isolated)
-    case "WhitespaceSplit": append(.characters(.whiteSpace), .removed)
+    case "WhitespaceSplit":
+      try node.allow(["type"])
+      append(.characters(.whiteSpace), .removed)
     case "Whitespace":
+      try node.allow(["type"])
       steps.append(
         .split(Split(pattern: .wordsAndSymbols, behavior: .removed, isInverted: true)))
     case "Punctuation":
@@ -65,6 +85,14 @@ struct PreTokenizer: Sendable {
       let behavior = try node.optional("behavior")
       append(
         .characters(.punctuation), try behavior.map(orThrow: SplitBehavior.init) ?? .isolated)
+    case "CharDelimiterSplit":
+      try node.allow(["type", "delimiter"])
+      append(.literal(try node.required("delimiter").scalar()), .removed)
+    case "FixedLength":
+      try node.allow(["type", "length"])
+      let length = try node.required("length")
+      guard case let count = try length.count(), count > 0 else { throw length.unsupported }
+      append(.length(count), .isolated)
     case "Digits":
       try node.allow(["type", "individual_digits"])
       let isolates = try node.required("individual_digits").bool()
@@ -105,10 +133,8 @@ struct PreTokenizer: Sendable {
       return .literal(bytes)
     }
     let expression = try node.required("Regex")
-    guard let pattern = WordPattern(expression: try expression.string()) else {
-      throw expression.unsupported
-    }
-    return .words(pattern)
+    if let pattern = SplitPattern(expression: try expression.string()) { return pattern }
+    return .expression(try RegularExpression(expression))
   }
 
   // MARK: - Application
@@ -119,6 +145,7 @@ struct PreTokenizer: Sendable {
       case .split(let split): text.split(split)
       case .prefixBlank: text.prefixBlanks()
       case .metaspace(let metaspace): metaspace.apply(to: &text)
+      case .cutAtVisibleBlanks: text.cutAtVisibleBlanks()
       case .mapBytes:
         text.rewrite { bytes, piece, _, output in
           for byte in bytes[piece] { output += ByteAlphabet.character(of: byte) }
@@ -134,6 +161,27 @@ extension PreTokenizedText {
     result.reserveCapacity(pieces.count + bytes.count / 4)
     for piece in pieces { split.split(bytes, piece, into: &result) }
     if result.first?.lowerBound != pieces.first?.lowerBound { startsInput = false }
+    pieces = result
+  }
+
+  fileprivate mutating func cutAtVisibleBlanks() {
+    var result: [Range<Int>] = []
+    result.reserveCapacity(pieces.count + bytes.count / 4)
+    for piece in pieces {
+      var start = piece.lowerBound
+      var index = start
+      var afterBlank = true
+      while index < piece.upperBound {
+        let isBlank = VisibleBlank.begins(at: index, in: bytes)
+        if isBlank, !afterBlank {
+          result.append(start..<index)
+          start = index
+        }
+        afterBlank = isBlank
+        index += isBlank ? VisibleBlank.bytes.count : 1
+      }
+      result.append(start..<piece.upperBound)
+    }
     pieces = result
   }
 

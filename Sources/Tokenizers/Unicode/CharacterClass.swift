@@ -25,6 +25,16 @@ struct CharacterClass: OptionSet, Sendable {
   static let combiningMark = CharacterClass(rawValue: 1 << 8)
   /// `\w` of Rust's regex: the `Whitespace` pre-tokenizer and `single_word` of added tokens.
   static let word = CharacterClass(rawValue: 1 << 9)
+  /// `\p{M}` of Oniguruma.
+  static let mark = CharacterClass(rawValue: 1 << 10)
+  /// `\p{P}` of Oniguruma.
+  static let punctuationMark = CharacterClass(rawValue: 1 << 11)
+  /// `\p{S}` of Oniguruma.
+  static let symbol = CharacterClass(rawValue: 1 << 12)
+  /// `[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]` of Oniguruma: what may begin a word in capitals.
+  static let upper = CharacterClass(rawValue: 1 << 13)
+  /// `[\p{Ll}\p{Lm}\p{Lo}\p{M}]` of Oniguruma: what a word may go on with.
+  static let lower = CharacterClass(rawValue: 1 << 14)
 }
 
 /// The classes of every scalar.
@@ -40,4 +50,17 @@ struct CharacterClasses: Sendable {
 
   @inline(__always)
   subscript(scalar: UInt32) -> CharacterClass { CharacterClass(rawValue: table[scalar]) }
+
+  /// The code points of a class.
+  func ranges(of wanted: CharacterClass) -> [ClosedRange<UInt32>] {
+    var ranges: [ClosedRange<UInt32>] = []
+    for scalar in UInt32(0)..<0x110000 where self[scalar].contains(wanted) {
+      if let last = ranges.last, last.upperBound + 1 == scalar {
+        ranges[ranges.count - 1] = last.lowerBound...scalar
+      } else {
+        ranges.append(scalar...scalar)
+      }
+    }
+    return ranges
+  }
 }

@@ -13,7 +13,7 @@ struct BenchCommand: AsyncParsableCommand {
     subcommands: [
       DecodeBenchCommand.self, PrefillBenchCommand.self, ServeBenchCommand.self,
       EmbedBenchCommand.self, RetrieveBenchCommand.self, SampleBenchCommand.self,
-      SpeculateBenchCommand.self, PerplexityBenchCommand.self,
+      SpeculateBenchCommand.self, PerplexityBenchCommand.self, TokenizeBenchCommand.self,
     ])
 }
 
