@@ -74,7 +74,7 @@ struct ModelLoader: Sendable {
         pool: pool,
         progress: progress ?? LoadLog(model: directory, logger: logger).note)
       let unsavedWeights = noteOrigin(of: model)
-      let text = try ModelText(path: directory)
+      let text = try ModelText(path: directory, chatTemplate: configuration.chatTemplate)
       let draftModel = try draftModel(
         tokenizer: text.tokenizer, scheme: model.scheme, contextLimit: limit)
       let engine = try InferenceEngine(

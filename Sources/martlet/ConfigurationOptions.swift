@@ -14,6 +14,11 @@ struct ConfigurationOptions: ParsableArguments {
   var port: String?
   @Option(help: ArgumentHelp("Chat model: a directory, a name, or none.", valueName: "dir|name"))
   var model: String?
+  @Option(
+    help: ArgumentHelp(
+      "Chat template instead of the model's: a file or a built-in one's name.",
+      valueName: "file|name"))
+  var chatTemplate: String?
   @Option(help: ArgumentHelp("Embedding model: a directory or a name.", valueName: "dir|name"))
   var embeddingModel: String?
   @Option(help: ArgumentHelp("Folder of named models (default Models).", valueName: "dir"))
@@ -59,7 +64,8 @@ struct ConfigurationOptions: ParsableArguments {
 
   private var flags: [String: String] {
     let values: [String: String?] = [
-      "host": host, "port": port, "model": model, "embedding_model": embeddingModel,
+      "host": host, "port": port, "model": model, "chat_template": chatTemplate,
+      "embedding_model": embeddingModel,
       "models": models, "quantize": quantize, "threads": threads, "context": context,
       "max_sequences": maxSequences, "max_queue": maxQueue, "kv_memory": kvMemory,
       "draft_model": draftModel, "speculation": speculation, "data": data,

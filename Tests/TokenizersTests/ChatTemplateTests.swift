@@ -122,7 +122,8 @@ import Testing
       """
     ])
     defer { try? FileManager.default.removeItem(atPath: directory) }
-    let template = try #require(try ChatTemplate.load(directory: directory))
+    let template = try #require(
+      try ChatTemplate.load(directory: directory, tokenizer: tokenizer(["bos_token": "<s>"])))
     let messages: [JSONValue] = [["role": "user", "content": "x"]]
     func text(_ tools: [JSONValue]?) throws -> String {
       try template.render(messages: messages, tools: tools, addGenerationPrompt: false).text
@@ -136,11 +137,41 @@ import Testing
       "tokenizer_config.json": #"{"chat_template": "C"}"#, "chat_template.jinja": "F{{ x }}",
     ])
     defer { try? FileManager.default.removeItem(atPath: directory) }
-    let template = try #require(try ChatTemplate.load(directory: directory))
+    let template = try #require(
+      try ChatTemplate.load(directory: directory, tokenizer: tokenizer(["bos_token": "<s>"])))
     let prompt = try template.render(
       messages: [["role": "user"]], tools: nil, addGenerationPrompt: false, extra: ["x": 7])
     #expect(prompt.text == "F7")
-    #expect(try ChatTemplate.load(directory: Fixtures.path("gpt2")) == nil)
+    #expect(try ChatTemplate.load(directory: Fixtures.path("gpt2"), tokenizer: tokenizer()) == nil)
+  }
+
+  @Test func anotherTemplateMayBeChosen() throws {
+    let directory = try temporaryDirectory([
+      "tokenizer_config.json": #"{"chat_template": "C"}"#, "mine.jinja": "M{{ bos_token }}",
+    ])
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    func text(_ name: String?) throws -> String? {
+      let template = try ChatTemplate.load(
+        directory: directory, tokenizer: tokenizer(["bos_token": "<s>"]), replacement: name)
+      return try template?.render(
+        messages: [["role": "user", "content": "a"]], tools: nil, addGenerationPrompt: true
+      ).text
+    }
+    #expect(try text(nil) == "C")
+    #expect(try text("\(directory)/mine.jinja") == "M<s>")
+    #expect(try text("llama-2") == "<s>[INST] a [/INST]")
+    #expect {
+      try text("lama-2")
+    } throws: { error in
+      "\(error)".contains("llama-2, llama-3") && "\(error)".contains("lama-2")
+    }
+  }
+
+  /// A tokenizer whose only purpose is to name its special tokens.
+  private func tokenizer(_ names: [String: String] = [:]) throws -> Tokenizer {
+    try Tokenizer(
+      json: Array(#"{"model":{"type":"BPE","vocab":{"a":0},"merges":[]}}"#.utf8),
+      specialTokens: names)
   }
 
   @Test func literalsOfATemplate() {

@@ -12,6 +12,8 @@ package struct ServerConfiguration: Sendable, Equatable {
   package var port = 8080
   /// Chat model: a directory, a name under `models`, `none`, or nil for `default` if it is there.
   package var model: String?
+  /// Chat template instead of the model's own: a built-in one's name or a file.
+  package var chatTemplate: String?
   /// Embedding model: as `model`; nil means `all-MiniLM-L6-v2` if it is there.
   package var embeddingModel: String?
   /// Folder in which model names are looked up.

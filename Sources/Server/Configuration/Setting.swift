@@ -22,6 +22,7 @@ struct Setting: Sendable {
     text("host", \.host),
     integer("port", \.port, 0...65535),
     optionalText("model", \.model),
+    optionalText("chat_template", \.chatTemplate),
     optionalText("embedding_model", \.embeddingModel),
     text("models", \.models),
     Setting(

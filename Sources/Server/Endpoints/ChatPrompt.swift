@@ -14,7 +14,8 @@ enum ChatPrompt {
       throw .unavailable(
         """
         The model '\(model.id)' ships no chat template (tokenizer_config.json has no \
-        chat_template and there is no chat_template.jinja). Use /v1/completions.
+        chat_template and there is no chat_template.jinja). Start the server with \
+        --chat-template, or use /v1/completions.
         """,
         code: "no_chat_template")
     }

@@ -1,22 +1,38 @@
 // Where a model directory keeps its chat templates: chat_template.jinja and
 // additional_chat_templates/NAME.jinja, else `chat_template` of tokenizer_config.json, which is one
-// template or a list of them with names.
+// template or a list of them with names. Another one may be chosen instead: a built-in one, or a file.
 
 import FoundationEssentials
 
 extension ChatTemplate {
-  /// Nil for a model without a chat template.
-  package static func load(directory: String) throws(TokenizerError) -> ChatTemplate? {
+  /// Nil for a model without a chat template. `replacement`, the name of a built-in template or the
+  /// path of a file, is taken instead of the model's own.
+  package static func load(
+    directory: String, tokenizer: Tokenizer, replacement: String? = nil
+  ) throws(TokenizerError) -> ChatTemplate? {
     let configuration = try readConfiguration("\(directory)/tokenizer_config.json")
-    var sources = try templateFiles(directory)
+    var sources: [String: String] = [:]
+    if let replacement {
+      sources["default"] = try source(named: replacement)
+    } else {
+      sources = try templateFiles(directory)
+    }
     if sources.isEmpty, let node = try configuration?.optional("chat_template") {
       sources = try templates(node)
     }
     if sources.isEmpty { return nil }
     return try ChatTemplate(
-      sources: sources, specialTokens: SpecialTokenNames.read(directory: directory),
-      addedTokens: addedTokens(directory),
+      sources: sources, specialTokens: tokenizer.specialTokens, addedTokens: tokenizer.addedTokens,
       controlTokens: configuration?.optional("chat_control_tokens").map(orThrow: strings))
+  }
+
+  /// A built-in template by name, or one from a file, for the tokens of `tokenizer`.
+  package static func named(
+    _ name: String, tokenizer: Tokenizer
+  ) throws(TokenizerError) -> ChatTemplate {
+    try ChatTemplate(
+      source: source(named: name), specialTokens: tokenizer.specialTokens,
+      addedTokens: tokenizer.addedTokens)
   }
 
   private static func templateFiles(_ directory: String) throws(TokenizerError) -> [String: String]
@@ -30,13 +46,25 @@ extension ChatTemplate {
       files[String(name.dropLast(".jinja".count))] = "\(folder)/\(name)"
     }
     var sources: [String: String] = [:]
-    for (name, file) in files {
-      guard let source = String(validating: try readFile(file), as: UTF8.self) else {
-        throw .malformed(file: file, key: "", reason: "not valid UTF-8")
-      }
-      sources[name] = source
-    }
+    for (name, file) in files { sources[name] = try text(of: file) }
     return sources
+  }
+
+  private static func source(named name: String) throws(TokenizerError) -> String {
+    if let source = builtIn[name] { return source }
+    guard FileManager.default.fileExists(atPath: name) else {
+      let names = builtInNames.joined(separator: ", ")
+      throw .unreadable(
+        file: name, reason: "there is no such file; the built-in chat templates are \(names)")
+    }
+    return try text(of: name)
+  }
+
+  private static func text(of file: String) throws(TokenizerError) -> String {
+    guard let source = String(validating: try readFile(file), as: UTF8.self) else {
+      throw .malformed(file: file, key: "", reason: "not valid UTF-8")
+    }
+    return source
   }
 
   private static func templates(
@@ -48,18 +76,6 @@ extension ChatTemplate {
       sources[try element.required("name").string()] = try element.required("template").string()
     }
     return sources
-  }
-
-  private static func addedTokens(_ directory: String) throws(TokenizerError) -> [Token] {
-    let root = try readConfiguration("\(directory)/tokenizer.json")
-    var tokens: [Token] = []
-    for node in try root?.optional("added_tokens")?.elements() ?? [] {
-      tokens.append(
-        Token(
-          content: try node.required("content").string(),
-          isSpecial: try node.required("special").bool()))
-    }
-    return tokens
   }
 
   private static func strings(_ node: ConfigurationNode) throws(TokenizerError) -> [String] {
