@@ -35,7 +35,7 @@ PRETRAIN_MIX = {
 }
 # Short plain conversation first, then answers from numbered passages, then tools.
 CHAT_MIX = {
-    "self_dialogue": 0.20, "synth_basic": 0.09, "define": 0.11, "glossary": 0.12, "smalltalk": 0.05, "persona": 0.05,
+    "self_dialogue": 0.20, "synth_basic": 0.15, "define": 0.11, "glossary": 0.12, "smalltalk": 0.05, "persona": 0.05,
     "oasst100": 0.05, "synth_glossary": 0.05, "synth_docs": 0.07, "synth_factbook": 0.02, "rag_en": 0.08,
     "rag_multiturn_en": 0.02, "rag_zh": 0.03, "rag_multiturn_zh": 0.01, "tldr_howto": 0.01, "synth_json": 0.01,
     "sgd_plain": 0.01, "sgd_single_call": 0.01, "bfcl": 0.01,

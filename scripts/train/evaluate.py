@@ -32,8 +32,8 @@ QUESTIONS = [
     [{"role": "user", "content": "你好，你是谁？"}],
 ]
 SETTINGS = {
-    "greedy, repetition penalty 1.1": {"do_sample": False, "temperature": None, "top_p": None},
-    "temperature 0.7, top-p 0.9, repetition penalty 1.1, seed 0": {"do_sample": True},
+    "greedy": {"do_sample": False, "temperature": None, "top_p": None},
+    "temperature 0.7, top-p 0.9, seed 0": {"do_sample": True},
 }
 
 

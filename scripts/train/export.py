@@ -22,7 +22,7 @@ def save(model: Llama, tokenizer: Tokenizer, directory: Path) -> None:
     write(directory / "generation_config.json", {
         "bos_token_id": ids[END_OF_TEXT], "eos_token_id": [ids[END], ids[END_OF_TEXT]],
         "pad_token_id": ids[END_OF_TEXT],
-        "do_sample": True, "temperature": 0.7, "top_p": 0.9, "repetition_penalty": 1.1,
+        "do_sample": True, "temperature": 0.7, "top_p": 0.9,
     })
     write(directory / "tokenizer_config.json", {
         "tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": model.shape.context,
