@@ -30,11 +30,27 @@ import Testing
 
   @Test func scaledScores() {
     let fused = fuse(.minmax)
-    let expected: [Int: Double] = [1: 0.6, 2: 0.6 * (0.7 / 0.8) + 0.4 * 0.5, 3: 0.4]
-    #expect(fused.map(\.row) == [2, 1, 3])
+    // Of the words' 15, the two dense results have 5: weight .6 * (5 / 15) / .7.
+    let weight = 0.2 / 0.7
+    let expected: [Int: Double] = [
+      1: weight, 2: weight * (0.7 / 0.8) + (1 - weight) * 0.5, 3: 1 - weight,
+    ]
+    #expect(fused.map(\.row) == [3, 2, 1])
     for candidate in fused {
       #expect(abs(candidate.score - (expected[candidate.row] ?? -1)) < 1e-12)
     }
+  }
+
+  @Test func theDenseSideCountsAsFarAsItReadsTheLanguage() {
+    func weight(_ dense: [Double], _ sparse: [Double]) -> Double {
+      Fusion.denseWeight(denseBest: dense, sparseBest: sparse)
+    }
+    #expect(weight([9, 7, 8], [9, 8, 7]) == 0.6)
+    #expect(weight([0, 0, 0], [9, 8, 7]) == 0.2)
+    #expect(abs(weight([4, 0], [6, 2]) - 0.6 * (4.0 / 8) / 0.7) < 1e-12)
+    #expect(weight([0, 0], []) == 0.6 && weight([], [1]) == 0.6)
+    let tail = [Double](repeating: 5, count: 90)
+    #expect(weight([Double](repeating: 0, count: 10) + tail, tail) == 0.2, "only the best count")
   }
 
   @Test func nothingFusesToNothing() {

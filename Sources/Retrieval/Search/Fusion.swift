@@ -23,7 +23,26 @@ struct Candidate: Sendable, Hashable {
 
 enum Fusion {
   static let rankConstant = 60.0
-  static let denseWeight = 0.6
+
+  /// Weights of the dense side: the one measured best where the embedding model reads the language of
+  /// the texts, and the one that is left where it doesn't.
+  static let denseWeights = 0.2...0.6
+  /// Results whose words tell which of the two it is, and from where on they agree.
+  private static let agreeingCount = 10
+  private static let agreement = 0.7
+
+  /// The dense side's share. A model that reads the language brings chunks that have much of what the
+  /// query asks for in words, too; one that doesn't brings any. On English, the BM25 of its best ten is
+  /// on average .8 of that of the best ten for words, on Chinese with an English model .07.
+  static func denseWeight(denseBest: [Double], sparseBest: [Double]) -> Double {
+    let count = min(agreeingCount, denseBest.count, sparseBest.count)
+    let wanted = sparseBest.prefix(count).reduce(0, +)
+    // Where no chunk has a word of the query, words say nothing about the dense side.
+    guard wanted > 0 else { return denseWeights.upperBound }
+    let found = denseBest.prefix(count).reduce(0, +)
+    let weight = denseWeights.upperBound * found / (wanted * agreement)
+    return min(max(weight, denseWeights.lowerBound), denseWeights.upperBound)
+  }
 
   /// Candidates of both lists, fused, the best first. `sparseScores` is asked for ascending rows.
   static func fuse(
@@ -48,6 +67,8 @@ enum Fusion {
     let denseRange = ScoreRange(union.map { $0.dense ?? 0 })
     // A chunk with none of the words is the bottom of the scale.
     let sparseRange = ScoreRange(union.map { $0.sparse ?? 0 })
+    let denseWeight = denseWeight(
+      denseBest: dense.map { (words[$0.row] ?? nil) ?? 0 }, sparseBest: sparse.map(\.score))
     return union.map { candidate in
       var candidate = candidate
       candidate.score =

@@ -9,7 +9,8 @@ package enum RetrievalMode: String, Sendable, CaseIterable {
 package enum FusionMethod: String, Sendable, CaseIterable {
   /// Reciprocal rank fusion: the sum of 1 / (60 + rank).
   case rrf
-  /// Scores scaled to 0...1 on each side, the dense side with weight 0.6.
+  /// Scores scaled to 0...1 on each side, the dense side with weight 0.6, or less where it doesn't
+  /// read the language.
   case minmax
 }
 
