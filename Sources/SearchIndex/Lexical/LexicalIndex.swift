@@ -103,7 +103,7 @@ extension LexicalIndex {
   package init?(_ snapshot: SnapshotFile, firstSection: Int = 0) {
     guard (0...snapshot.sections.count).contains(firstSection) else { return nil }
     for section in snapshot.sections[firstSection...] {
-      guard section.count >= 64 else { return nil }
+      guard LexicalSegment.isWhole(section) else { return nil }
       append(LexicalSegment(section, owner: snapshot))
     }
   }

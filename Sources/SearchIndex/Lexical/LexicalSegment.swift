@@ -52,6 +52,18 @@ final class LexicalSegment: @unchecked Sendable {
   }
   private let layout: Layout
 
+  /// Whether memory is as long as the header in it says: what a file's must be before it is taken.
+  static func isWhole(_ memory: UnsafeRawBufferPointer) -> Bool {
+    guard memory.count >= 64 else { return false }
+    let header = memory.load(as: Header.self)
+    let counts = [
+      header.rowCount, header.termCount, header.termByteCount, header.blockCount,
+      header.postingByteCount, header.positionByteCount,
+    ]
+    // Bounded first, so that the sizes can't overflow.
+    return counts.allSatisfy { $0 <= UInt64(memory.count) } && Layout(header).end == memory.count
+  }
+
   /// Memory that holds a segment as another one wrote it, such as a verified snapshot's.
   init(_ memory: UnsafeRawBufferPointer, owner: AnyObject) {
     self.owner = owner
