@@ -28,7 +28,7 @@ struct ContextBuilder {
     RequestTrace.note("passages", results.count)
 
     let prompt = RetrievalPrompt.matching(question: question)
-    let texts = results.map(\.text)
+    let texts = results.map(\.passage)
     var used = texts.count
     var tokens = try render(prompt.adding(texts, to: messages))
     // The number that fits is found by halving: rendering is quick but not free.
