@@ -15,7 +15,8 @@ struct MartletCommand: AsyncParsableCommand {
     subcommands: [
       ServeCommand.self, ChatCommand.self, IngestCommand.self, RetrieveCommand.self,
       EmbedCommand.self, InspectCommand.self, QuantizeCommand.self, BenchCommand.self,
-      EvaluateCommand.self, VersionCommand.self,
+      EvaluateCommand.self, BackupCommand.self, RestoreCommand.self, DoctorCommand.self,
+      VersionCommand.self,
     ])
 
   static func main() async {

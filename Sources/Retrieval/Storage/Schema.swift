@@ -7,7 +7,7 @@ import GRDB
 enum Schema {
   /// "MRTL".
   static let applicationID = 0x4D52_544C
-  static let version = 2
+  static let version = 3
 
   static var migrator: DatabaseMigrator {
     var migrator = DatabaseMigrator()
@@ -24,6 +24,17 @@ enum Schema {
       }
       try database.execute(sql: "ALTER TABLE collections DROP COLUMN analyzer")
       try database.execute(sql: "PRAGMA user_version = 2")
+    }
+    migrator.registerMigration("3 generations that snapshots were made from") { database in
+      try database.execute(
+        sql: """
+          CREATE TABLE snapshots (
+            collection INTEGER NOT NULL REFERENCES collections(id) ON DELETE CASCADE,
+            generation INTEGER NOT NULL,
+            PRIMARY KEY (collection, generation)
+          ) STRICT, WITHOUT ROWID
+          """)
+      try database.execute(sql: "PRAGMA user_version = 3")
     }
     return migrator
   }
