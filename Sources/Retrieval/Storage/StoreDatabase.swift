@@ -4,6 +4,7 @@
 // All errors of SQLite leave here as RetrievalError.
 
 import GRDB
+import Glibc
 
 final class StoreDatabase: Sendable {
   let path: String
@@ -139,7 +140,17 @@ extension RetrievalError {
       case .SQLITE_READONLY, .SQLITE_PERM: .databaseReadOnly(path: path)
       case .SQLITE_FULL: .diskFull(path: path)
       case .SQLITE_CORRUPT, .SQLITE_NOTADB: .databaseCorrupt(path: path, message: message)
+      case .SQLITE_IOERR, .SQLITE_CANTOPEN:
+        Self.stateOfDisk(path) ?? .storageFailure(path: path, message: message)
       default: .storageFailure(path: path, message: message)
       }
+  }
+
+  /// Where SQLite says only that something failed, the file system may say why.
+  private static func stateOfDisk(_ path: String) -> RetrievalError? {
+    var status = statvfs()
+    guard statvfs(path, &status) == 0 else { return nil }
+    if status.f_flag & UInt(ST_RDONLY) != 0 { return .databaseReadOnly(path: path) }
+    return status.f_bavail == 0 || status.f_favail == 0 ? .diskFull(path: path) : nil
   }
 }
