@@ -105,8 +105,8 @@ extension RetrievalError: CustomStringConvertible {
       """
       collection "\(collection)" holds vectors of \(stored.summary), but the server runs \
       \(loaded.summary), whose vectors can't be compared with them; start the server with \
-      --embedding-model \(stored.name), or delete the collection and ingest its documents again, \
-      or search with mode "sparse"
+      --embedding-model \(stored.name), or embed its documents anew (martlet reindex --collection \
+      \(collection), or POST /collections/\(collection)/reindex), or search with mode "sparse"
       """
     case .invalidEmbedding(let message):
       "the embedding model gave an unusable vector: \(message)"

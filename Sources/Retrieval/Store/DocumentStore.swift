@@ -7,6 +7,7 @@
 package import Compute
 import GRDB
 import Glibc
+import Synchronization
 
 package struct DocumentStoreConfiguration: Sendable, Hashable {
   package var dataDirectory: String
@@ -50,6 +51,8 @@ package final class DocumentStore: Sendable {
   let indexes = IndexCatalog()
   let snapshots: IndexSnapshots
   private let snapshotWriter: SnapshotWriter
+  /// Collections that are being reindexed.
+  let reindexing = Mutex<Set<String>>([])
 
   /// Claims the data directory, opens or makes the database and loads the indexes.
   /// - Parameter report: told what went wrong in the background, where no request can be told
@@ -85,6 +88,13 @@ package final class DocumentStore: Sendable {
       let (index, saved) = try database.readNow { try loader.load($0) }
       indexes.set(index)
       snapshotWriter.start(index, from: saved)
+      if let stored = record.embedding, let loaded = embedder?.identity,
+        index.documentCount > 0, !stored.isCompatible(with: loaded)
+      {
+        let mismatch = RetrievalError.embeddingModelMismatch(
+          collection: record.name, stored: stored, loaded: loaded)
+        report("\(mismatch)")
+      }
     }
     snapshotWriter.run()
   }
@@ -93,6 +103,7 @@ package final class DocumentStore: Sendable {
   private func prepareCollections() throws -> [CollectionRecord] {
     let identity = embedder?.identity
     return try database.writeNow { database in
+      try Self.interruptJobs(database)
       if try CollectionRecord.find(Self.defaultCollection, database) == nil {
         _ = try CollectionRecord.insert(
           name: Self.defaultCollection, settings: CollectionSettings(), embedding: identity,
