@@ -25,6 +25,7 @@ struct Generation: Sendable {
     // A fixed seed for all choices makes them differ by their number alone.
     var request = request
     request.sampling.seed = request.sampling.seed ?? .random(in: .min ... .max)
+    request.adapter = model.adapter?.adapter
     var streams: [GenerationTextStream] = []
     for choice in 0..<choices {
       request.choice = choice
@@ -38,6 +39,7 @@ struct Generation: Sendable {
         throw refusal
       }
     }
+    model.adapter?.noteRequest()
     RequestTrace.note("model", model.id)
     RequestTrace.note("prompt_tokens", request.prompt.count)
     return Generation(

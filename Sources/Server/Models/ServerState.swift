@@ -14,8 +14,17 @@ package final class ServerState: Sendable {
   private struct Loaded {
     var phase = Phase.loading
     var chat: ChatModel?
+    /// In the order in which they were loaded.
+    var adapters: [LoadedAdapter] = []
     var embedding: EmbeddingModel?
     var documents: DocumentStore?
+    /// An adapter is being read.
+    var isLoadingAdapter = false
+
+    /// All names that a request may give as its model.
+    var names: [String] {
+      [chat?.id].compactMap(\.self) + adapters.map(\.name) + [embedding?.id].compactMap(\.self)
+    }
   }
 
   private let loaded = Mutex(Loaded())
@@ -25,12 +34,52 @@ package final class ServerState: Sendable {
   var embedding: EmbeddingModel? { loaded.withLock { $0.embedding } }
   var documents: DocumentStore? { loaded.withLock { $0.documents } }
 
-  func publish(chat: ChatModel?, embedding: EmbeddingModel?, documents: DocumentStore) {
+  func publish(
+    chat: ChatModel?, adapters: [LoadedAdapter], embedding: EmbeddingModel?,
+    documents: DocumentStore
+  ) {
     loaded.withLock {
       $0.chat = chat
+      $0.adapters = adapters
       $0.embedding = embedding
       $0.documents = documents
       if $0.phase == .loading { $0.phase = .ready }
+    }
+  }
+
+  var adapters: [LoadedAdapter] { loaded.withLock { $0.adapters } }
+
+  /// Has `load` read an adapter for the chat model and publishes it; one at a time.
+  func addAdapter(
+    named name: String, _ load: (ChatModel) async throws -> LoadedAdapter
+  ) async throws -> ModelDescription {
+    _ = try ready()
+    let chat = try loaded.withLock { loaded throws(APIError) in
+      guard let chat = loaded.chat else { throw .noChatModel }
+      guard !loaded.names.contains(name) else { throw .nameTaken(name) }
+      guard !loaded.isLoadingAdapter else {
+        throw .busy("An adapter is being loaded.", code: "adapter_loading", retryAfterSeconds: 1)
+      }
+      guard loaded.adapters.count < LoadedAdapter.mostAtOnce else { throw .tooManyAdapters }
+      loaded.isLoadingAdapter = true
+      return chat
+    }
+    defer { loaded.withLock { $0.isLoadingAdapter = false } }
+    let adapter = try await load(chat)
+    loaded.withLock { $0.adapters.append(adapter) }
+    return adapter.description(parent: chat.id)
+  }
+
+  /// Requests that run with it keep it to their end.
+  func removeAdapter(named name: String) throws(APIError) {
+    let loaded = try ready()
+    let wasThere = self.loaded.withLock { loaded in
+      let index = loaded.adapters.firstIndex { $0.name == name }
+      if let index { loaded.adapters.remove(at: index) }
+      return index != nil
+    }
+    guard wasThere else {
+      throw .modelNotFound(name, known: loaded.adapters.map(\.name))
     }
   }
 
@@ -44,15 +93,19 @@ package final class ServerState: Sendable {
     }
   }
 
-  /// The chat model a request names; the only one there is for a request without a name.
+  /// The chat model a request names, by itself or with an adapter; the model by itself for a request
+  /// without a name.
   func chatModel(named name: String?) throws(APIError) -> ChatModel {
     let loaded = try ready()
     if let name, name != loaded.chat?.id, name == loaded.embedding?.id {
       throw wrongKind(name, "embeds text; it does not chat")
     }
     guard let chat = loaded.chat else { throw .noChatModel }
-    guard name == nil || name == chat.id else { throw unknown(name ?? "", loaded) }
-    return chat
+    guard let name, name != chat.id else { return chat }
+    guard let adapter = loaded.adapters.first(where: { $0.name == name }) else {
+      throw unknown(name, loaded)
+    }
+    return chat.with(adapter)
   }
 
   func embeddingModel(named name: String?) throws(APIError) -> EmbeddingModel {
@@ -76,7 +129,8 @@ package final class ServerState: Sendable {
     let loaded = loaded.withLock { $0 }
     let chat = loaded.chat.map { ModelDescription(id: $0.id, created: $0.created) }
     let embedding = loaded.embedding.map { ModelDescription(id: $0.id, created: $0.created) }
-    return [chat, embedding].compactMap { $0 }
+    let adapters = loaded.adapters.map { $0.description(parent: loaded.chat?.id) }
+    return ([chat].compactMap(\.self) + adapters) + [embedding].compactMap(\.self)
   }
 
   private func ready() throws(APIError) -> Loaded {
@@ -96,6 +150,6 @@ package final class ServerState: Sendable {
   }
 
   private func unknown(_ name: String, _ loaded: Loaded) -> APIError {
-    .modelNotFound(name, known: [loaded.chat?.id, loaded.embedding?.id].compactMap { $0 })
+    .modelNotFound(name, known: loaded.names)
   }
 }
