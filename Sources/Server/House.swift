@@ -31,7 +31,8 @@ struct House: Sendable {
       let thread = try ComputeThread(name: "load", niceness: 0)
       let (chat, adapters, embedding) = try await thread.perform {
         let chat = try loader.chatModel(progress: progress)
-        return (chat, try loader.adapters(of: chat), try loader.embeddingModel())
+        let embedding = try loader.embeddingModel()
+        return (chat, try loader.adapters(of: chat, besides: embedding), embedding)
       }
       let documents = try await DocumentStore.open(
         DocumentStoreConfiguration(dataDirectory: configuration.data),

@@ -20,12 +20,12 @@ struct Adapters: Sendable {
         "name must be \(AdapterSpecification.nameRule).", param: "name")
     }
     let directory = try folder.directory(of: body.path)
-    let description = try await state.addAdapter(named: name) { chat in
+    let description = try await state.addAdapter(named: name) { model in
       // Reading takes as long as the disk takes: off the cooperative pool.
       let thread = try ComputeThread(name: "load-adapter")
       do {
         let adapter = try await thread.perform {
-          try chat.model.loadAdapter(directory: directory)
+          try model.loadAdapter(directory: directory)
         }
         return LoadedAdapter(name: name, adapter: adapter)
       } catch let error as ModelError {

@@ -70,7 +70,10 @@ struct AdapterSpecification: Sendable {
 
 extension ModelLoader {
   /// Those that the configuration names.
-  func adapters(of chat: ChatModel?) throws(StartupFailure) -> [LoadedAdapter] {
+  /// - Parameter embedding: whose name is taken, too
+  func adapters(
+    of chat: ChatModel?, besides embedding: EmbeddingModel?
+  ) throws(StartupFailure) -> [LoadedAdapter] {
     var loaded: [LoadedAdapter] = []
     for text in configuration.adapters {
       let specification = AdapterSpecification(text)
@@ -78,18 +81,21 @@ extension ModelLoader {
       func refuse(_ reason: String) -> StartupFailure {
         StartupFailure(message: "--adapter \(text): \(reason)", isConfiguration: true)
       }
-      guard let chat else { throw refuse("there is no chat model that it could belong to") }
+      guard let chat, let model = chat.model else {
+        throw refuse("there is no chat model that it could belong to")
+      }
       guard AdapterSpecification.isName(name) else {
         throw refuse("'\(name)' is no name; expected \(AdapterSpecification.nameRule)")
       }
-      guard name != chat.id, !loaded.contains(where: { $0.name == name }) else {
+      guard name != chat.id, name != embedding?.id, !loaded.contains(where: { $0.name == name })
+      else {
         throw refuse("the name '\(name)' is taken; give another one as NAME=DIR")
       }
       guard loaded.count < LoadedAdapter.mostAtOnce else {
         throw refuse("more than \(LoadedAdapter.mostAtOnce) adapters")
       }
       do throws(ModelError) {
-        let adapter = try chat.model.loadAdapter(directory: directory)
+        let adapter = try model.loadAdapter(directory: directory)
         loaded.append(LoadedAdapter(name: name, adapter: adapter))
       } catch {
         throw refuse("\(error)")

@@ -20,8 +20,8 @@ struct ChatModel: Sendable {
   let vocabularySize: Int
   /// What the next start would be quicker with; nil where the cache holds it or is switched off.
   let unsavedWeights: UnsavedWeights?
-  /// What adapters are loaded for.
-  let model: CausalLM
+  /// What adapters are loaded for; nil: none can be.
+  var model: CausalLM?
   /// Applied to every request to this model; nil for the model as it is.
   var adapter: LoadedAdapter?
 }

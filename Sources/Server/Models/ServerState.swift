@@ -3,6 +3,7 @@
 
 import Retrieval
 import Synchronization
+import Transformer
 
 package final class ServerState: Sendable {
   enum Phase: Sendable, Equatable {
@@ -18,6 +19,7 @@ package final class ServerState: Sendable {
     var adapters: [LoadedAdapter] = []
     var embedding: EmbeddingModel?
     var documents: DocumentStore?
+    var answers = AnswerDefaults()
     /// An adapter is being read.
     var isLoadingAdapter = false
 
@@ -33,16 +35,19 @@ package final class ServerState: Sendable {
   var chat: ChatModel? { loaded.withLock { $0.chat } }
   var embedding: EmbeddingModel? { loaded.withLock { $0.embedding } }
   var documents: DocumentStore? { loaded.withLock { $0.documents } }
+  /// How answers from documents are made where a request doesn't say.
+  var answerDefaults: AnswerDefaults { loaded.withLock { $0.answers } }
 
   func publish(
-    chat: ChatModel?, adapters: [LoadedAdapter], embedding: EmbeddingModel?,
-    documents: DocumentStore
+    chat: ChatModel?, adapters: [LoadedAdapter] = [], embedding: EmbeddingModel?,
+    documents: DocumentStore, answers: AnswerDefaults = AnswerDefaults()
   ) {
     loaded.withLock {
       $0.chat = chat
       $0.adapters = adapters
       $0.embedding = embedding
       $0.documents = documents
+      $0.answers = answers
       if $0.phase == .loading { $0.phase = .ready }
     }
   }
@@ -51,23 +56,23 @@ package final class ServerState: Sendable {
 
   /// Has `load` read an adapter for the chat model and publishes it; one at a time.
   func addAdapter(
-    named name: String, _ load: (ChatModel) async throws -> LoadedAdapter
+    named name: String, _ load: (CausalLM) async throws -> LoadedAdapter
   ) async throws -> ModelDescription {
     _ = try ready()
-    let chat = try loaded.withLock { loaded throws(APIError) in
-      guard let chat = loaded.chat else { throw .noChatModel }
+    let (parent, model) = try loaded.withLock { loaded throws(APIError) in
+      guard let chat = loaded.chat, let model = chat.model else { throw .noChatModel }
       guard !loaded.names.contains(name) else { throw .nameTaken(name) }
       guard !loaded.isLoadingAdapter else {
         throw .busy("An adapter is being loaded.", code: "adapter_loading", retryAfterSeconds: 1)
       }
       guard loaded.adapters.count < LoadedAdapter.mostAtOnce else { throw .tooManyAdapters }
       loaded.isLoadingAdapter = true
-      return chat
+      return (chat.id, model)
     }
     defer { loaded.withLock { $0.isLoadingAdapter = false } }
-    let adapter = try await load(chat)
+    let adapter = try await load(model)
     loaded.withLock { $0.adapters.append(adapter) }
-    return adapter.description(parent: chat.id)
+    return adapter.description(parent: parent)
   }
 
   /// Requests that run with it keep it to their end.
@@ -110,7 +115,7 @@ package final class ServerState: Sendable {
 
   func embeddingModel(named name: String?) throws(APIError) -> EmbeddingModel {
     let loaded = try ready()
-    if let name, name != loaded.embedding?.id, name == loaded.chat?.id {
+    if let name, name != loaded.embedding?.id, loaded.names.contains(name) {
       throw wrongKind(name, "chats; it does not embed text")
     }
     guard let embedding = loaded.embedding else { throw .noEmbeddingModel }
