@@ -61,7 +61,9 @@ import Testing
   }
 
   @Test func otherRanksThanTheConfigurationSays() throws {
-    try expectRefusal(naming: "embed", "lora") { try $0.set("r", 5, in: Self.config) }
+    try expectRefusal(naming: "down_proj.lora_A.weight", "[4, 96]", "[5, 96]") {
+      try $0.set("r", 5, in: Self.config)
+    }
   }
 
   @Test func magnitudesAndBiasesAreAsTheConfigurationSays() throws {
@@ -92,7 +94,6 @@ import Testing
 
   @Test func foreignTensors() throws {
     for (name, part) in [
-      ("base_model.model.model.layers.9.mlp.up_proj.lora_A.weight", "layers.9.mlp.up_proj"),
       ("base_model.model.model.layers.0.mlp.up_proj.lora_C.weight", "lora_C"),
       ("up_proj.lora_A.weight", "up_proj.lora_A.weight"),
       ("base_model.model.model.layers.0.mlp.up_proj.ia3_l", "lora_A"),
@@ -107,22 +108,30 @@ import Testing
     }
   }
 
+  @Test func modulesThatTheModelHasNot() throws {
+    try expectRefusal(naming: "it changes model.layers.9.mlp.up_proj") { directory in
+      try directory.editHeader(of: "adapter_model.safetensors") { header in
+        for name in header.keys where name.contains("layers.0.mlp.up_proj") {
+          let other = name.replacing("layers.0", with: "layers.9")
+          header[other] = header.removeValue(forKey: name)
+        }
+      }
+    }
+  }
+
   @Test func anotherModelsAdapter() throws {
     let wide = refusal(AdapterFixtures.path("wide-lora"), of: try AdapterFixtures.base())
     #expect(wide?.contains("layers.0.mlp.down_proj.lora_A.weight has shape [8, 256]") == true)
     #expect(wide?.contains("ask for [8, 96]") == true, "\(wide ?? "")")
     let model = try Fixtures.load("llama-gqa-tied-sharded")
-    for name in ["prompt", "prefix"] {
-      let message = refusal(AdapterFixtures.path(name), of: model)
-      #expect(message?.contains("prompt_embeddings has shape") == true, "\(message ?? "accepted")")
-    }
-    // Of the same width, but without biases; and of another vocabulary.
+    let prompt = refusal(AdapterFixtures.path("prompt"), of: model)
+    #expect(prompt?.contains("prompt_embeddings has shape [9, 64]") == true, "\(prompt ?? "")")
     let ends = refusal(AdapterFixtures.path("lora-saved-modules"), of: model)
     #expect(ends?.contains("vocabulary of 256") == true, "\(ends ?? "accepted")")
   }
 
   @Test func virtualTokensThatAreNotEncoded() throws {
-    try expectRefusal(of: "p-tuning", naming: "prompt_embeddings") { directory in
+    try expectRefusal(of: "p-tuning", naming: "prompt_encoder", "save_pretrained") { directory in
       try directory.editHeader(of: "adapter_model.safetensors") { header in
         header["prompt_encoder.default.embedding.weight"] = header.removeValue(
           forKey: "prompt_embeddings")
