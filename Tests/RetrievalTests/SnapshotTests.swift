@@ -55,6 +55,11 @@ import Testing
       return rows
     }
     #expect(rows(index) == rows(expected))
+    var filtered = RetrievalRequest(.query("document"))
+    filtered.filter = .comparison(.eq, key: "n", value: 1)
+    filtered.topK = 1000
+    let (some, all) = (try await store.retrieve(filtered), try await fresh.retrieve(filtered))
+    #expect(Set(some.results[0].map(\.id)) == Set(all.results[0].map(\.id)))
     for word in ["document", "number", "changed", "new", "7", "模型"] {
       #expect(try await found(word, store) == (try await found(word, fresh)), "\(word)")
     }
