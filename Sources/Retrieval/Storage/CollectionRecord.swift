@@ -12,6 +12,9 @@ struct CollectionRecord: Sendable, Hashable {
   var generation: Int64
   var createdAt: Int
 
+  /// Not for clients: what grows while a collection is reindexed. Their names can't begin so.
+  var isHidden: Bool { name.hasPrefix(".") }
+
   /// Numbers per vector.
   var dimension: Int { embedding?.dimension ?? 1 }
 

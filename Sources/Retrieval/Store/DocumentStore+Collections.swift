@@ -6,7 +6,7 @@ import GRDB
 extension DocumentStore {
   package func collections() async throws -> [CollectionInfo] {
     try await database.read { try CollectionRecord.all($0) }
-      .filter { !$0.name.hasPrefix(".") }.map(info)
+      .filter { !$0.isHidden }.map(info)
   }
 
   package func collection(_ name: String) async throws -> CollectionInfo {

@@ -89,7 +89,7 @@ package final class DocumentStore: Sendable {
       indexes.set(index)
       snapshotWriter.start(index, from: saved)
       if let stored = record.embedding, let loaded = embedder?.identity,
-        index.documentCount > 0, !stored.isCompatible(with: loaded)
+        index.documentCount > 0, !record.isHidden, !stored.isCompatible(with: loaded)
       {
         let mismatch = RetrievalError.embeddingModelMismatch(
           collection: record.name, stored: stored, loaded: loaded)
