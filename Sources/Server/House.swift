@@ -32,7 +32,8 @@ struct House: Sendable {
         (try loader.chatModel(progress: progress), try loader.embeddingModel())
       }
       let documents = try await DocumentStore.open(
-        DocumentStoreConfiguration(dataDirectory: configuration.data),
+        DocumentStoreConfiguration(
+          dataDirectory: configuration.data, keepsVectorsOnDisk: configuration.vectorsOnDisk),
         embedder: embedding.map { EmbedderBridge(embedder: $0.embedder) }, pool: pool)
       if let serverURL { documents.announce(serverURL: serverURL) }
       return House(chat: chat, embedding: embedding, documents: documents, pool: pool)

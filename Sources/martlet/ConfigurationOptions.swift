@@ -44,6 +44,8 @@ struct ConfigurationOptions: ParsableArguments {
   var speculation: String?
   @Option(help: ArgumentHelp("Folder of the database (default ./data).", valueName: "dir"))
   var data: String?
+  @Option(help: "Leave vectors' float32 values to files under the data folder (default false).")
+  var vectorsOnDisk: String?
   @Option(help: "Keep quantised weights under the data folder for the next start (default true).")
   var weightCache: String?
   @Option(help: ArgumentHelp("File with one API key per line.", valueName: "file"))
@@ -69,7 +71,7 @@ struct ConfigurationOptions: ParsableArguments {
       "models": models, "quantize": quantize, "threads": threads, "context": context,
       "max_sequences": maxSequences, "max_queue": maxQueue, "kv_memory": kvMemory,
       "draft_model": draftModel, "speculation": speculation, "data": data,
-      "weight_cache": weightCache, "api_key_file": apiKeyFile,
+      "vectors_on_disk": vectorsOnDisk, "weight_cache": weightCache, "api_key_file": apiKeyFile,
       "allow_unauthenticated": allowUnauthenticated ? "true" : nil,
       "max_body": maxBody, "drain_seconds": drainSeconds, "log_level": logLevel,
     ]

@@ -39,7 +39,7 @@ struct IndexLoader {
   private func rows(_ database: Database, _ take: (String) throws -> Void) throws
     -> CollectionIndex
   {
-    var index = CollectionIndex(record)
+    var index = CollectionIndex(record, snapshots.storage)
     var documents = try documents(database)
     // Ordered by chunk: a document that was replaced has newer chunks than its own id says.
     let chunks = try Row.fetchCursor(

@@ -16,10 +16,13 @@ struct SavedIndex {
 }
 
 struct IndexSnapshots: Sendable {
+  /// Of what a snapshot doesn't hold.
+  let storage: VectorStorage
   private let folder: String
   private let pool: ThreadPool
 
-  init(dataDirectory: String, pool: ThreadPool) {
+  init(dataDirectory: String, storage: VectorStorage, pool: ThreadPool) {
+    self.storage = storage
     folder = dataDirectory + "/indexes"
     self.pool = pool
   }
@@ -39,7 +42,8 @@ struct IndexSnapshots: Sendable {
       let chunkIDs = file.integers(section: 1, count: Int(counts[0])),
       let documentIDs = file.integers(section: 2, count: Int(counts[0])),
       let matrix = VectorMatrix(
-        file, firstSection: 3, count: chunkIDs.count, dimension: record.dimension, pool: pool),
+        file, firstSection: 3, count: chunkIDs.count, dimension: record.dimension,
+        storage: storage, pool: pool),
       let words = LexicalIndex(file, firstSection: Int(counts[1])),
       words.rowCount == chunkIDs.count
     else { return nil }

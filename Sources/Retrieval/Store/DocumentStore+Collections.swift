@@ -39,7 +39,7 @@ extension DocumentStore {
     } publish: { [indexes] created, record in
       // An empty collection's index is made anew: metric and dimension may have changed.
       if indexes.current(record.id)?.documentCount ?? 0 == 0 {
-        indexes.set(CollectionIndex(record))
+        indexes.setEmpty(record)
       }
     }
     return (created, info(record))
@@ -58,7 +58,7 @@ extension DocumentStore {
     } publish: { [indexes, snapshots] deleted, fresh in
       indexes.remove(deleted.id)
       snapshots.remove(deleted.id)
-      if let fresh { indexes.set(CollectionIndex(fresh)) }
+      if let fresh { indexes.setEmpty(fresh) }
     }
   }
 

@@ -7,6 +7,7 @@
 package import Compute
 import GRDB
 import Glibc
+import SearchIndex
 
 package struct DocumentStoreConfiguration: Sendable, Hashable {
   package var dataDirectory: String
@@ -16,15 +17,18 @@ package struct DocumentStoreConfiguration: Sendable, Hashable {
   package var busyTimeoutSeconds: Double
   /// Texts per call of the embedder.
   package var embeddingBatchSize: Int
+  /// Leaves vectors' float32 values to files in the data directory.
+  package var keepsVectorsOnDisk: Bool
 
   package init(
     dataDirectory: String, holder: String = "martlet", busyTimeoutSeconds: Double = 5,
-    embeddingBatchSize: Int = 32
+    embeddingBatchSize: Int = 32, keepsVectorsOnDisk: Bool = false
   ) {
     self.dataDirectory = dataDirectory
     self.holder = holder
     self.busyTimeoutSeconds = busyTimeoutSeconds
     self.embeddingBatchSize = embeddingBatchSize
+    self.keepsVectorsOnDisk = keepsVectorsOnDisk
   }
 }
 
@@ -47,7 +51,7 @@ package final class DocumentStore: Sendable {
   let embedder: (any Embedder)?
   let pool: ThreadPool
   let chunkingThread: ComputeThread
-  let indexes = IndexCatalog()
+  let indexes: IndexCatalog
   let snapshots: IndexSnapshots
 
   /// Claims the data directory, opens or makes the database and loads the indexes.
@@ -72,7 +76,10 @@ package final class DocumentStore: Sendable {
       claiming: configuration.dataDirectory, holder: configuration.holder)
     database = try StoreDatabase(
       path: directory.databasePath, busyTimeoutSeconds: configuration.busyTimeoutSeconds)
-    snapshots = IndexSnapshots(dataDirectory: directory.path, pool: pool)
+    let storage: VectorStorage =
+      configuration.keepsVectorsOnDisk ? .disk(folder: directory.path) : .memory
+    indexes = IndexCatalog(storage: storage)
+    snapshots = IndexSnapshots(dataDirectory: directory.path, storage: storage, pool: pool)
     let records = try prepareCollections()
     for record in records {
       let loader = IndexLoader(record: record, snapshots: snapshots, pool: pool)

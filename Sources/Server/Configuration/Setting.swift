@@ -52,6 +52,7 @@ struct Setting: Sendable {
       },
       read: { $0.speculation?.rawValue }),
     text("data", \.data),
+    flag("vectors_on_disk", \.vectorsOnDisk),
     flag("weight_cache", \.weightCache),
     optionalText("api_key_file", \.apiKeyFile),
     flag("allow_unauthenticated", \.allowUnauthenticated),
