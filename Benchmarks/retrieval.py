@@ -3,7 +3,8 @@
 Martlet and the peers are measured in turn, in several rounds; figures are medians over the rounds.
 - words: BM25 top 10, tantivy and bm25s on the very texts and queries of `martlet bench retrieve --texts`;
 - vectors: exact top 10, faiss IndexFlatIP, numpy, usearch, sqlite-vec (100,000 rows only), and filters;
-- server: one short query embedded and searched for in a running server's 100,000 chunks, over HTTP;
+- server: one short query embedded and searched for in a running server's 100,000 chunks, over HTTP, and
+  results for vectors compared with those of faiss;
 - quality: nDCG@10 on judged sets (--judged FOLDER...: documents.jsonl, queries.jsonl, qrels.tsv),
   beside bm25s with the same stems and pairs of ideographs.
 Needs Benchmarks/requirements-retrieval.txt; `server` and `quality` need an embedding model in Models/."""
@@ -250,7 +251,7 @@ def server() -> None:
         with running_server(folder) as port:
             request(port, "PUT", "/collections/default", {"chunking": {"strategy": "none"}})
             request(port, "POST", "/collections/default/documents", {"id": "first", "text": "one"})
-        fill(pathlib.Path(folder) / "martlet.sqlite")
+        vectors = fill(pathlib.Path(folder) / "martlet.sqlite")
         queries = zipf_texts(320, 6)
         with running_server(folder) as port:
             connection = http.client.HTTPConnection("127.0.0.1", port)
@@ -260,6 +261,7 @@ def server() -> None:
                 answer = request(port, "POST", "/retrieve", {"query": query, "top_k": 10}, connection)
                 seconds.append(time.perf_counter() - start)
             assert len(answer["results"]) == 10
+            compare_with_faiss(vectors, port, connection)
     times = sorted(seconds[20:])
     print(f"\nOne query embedded and searched for in {options.chunks} chunks (hybrid) over HTTP: "
           f"p50 {statistics.median(times) * 1000:.1f} ms, p99 {times[int(len(times) * .99)] * 1000:.1f} ms; "
@@ -301,13 +303,31 @@ def request(port: int, method: str, path: str, body=None, connection=None) -> di
     return json.loads(answer)
 
 
-def fill(path: pathlib.Path) -> None:
-    random = numpy.random.default_rng(0)
+def compare_with_faiss(vectors, port: int, connection) -> None:
+    """Ids may differ where scores are as good as the same."""
+    import faiss
+    index = faiss.IndexFlatIP(vectors.shape[1])
+    index.add(vectors)
+    queries = numpy.random.default_rng(1).standard_normal((50, vectors.shape[1]), dtype=numpy.float32)
+    queries /= numpy.linalg.norm(queries, axis=1, keepdims=True)
+    scores, places = index.search(queries, TOP)
+    same = 0
+    for query, best, expected in zip(queries, scores, places):
+        answer = request(port, "POST", "/retrieve", {"vector": query.tolist(), "top_k": TOP}, connection)
+        for result, score, place in zip(answer["results"], best, expected):
+            assert abs(result["score"] - score) < 1e-6, (result["document_id"], result["score"], place, score)
+            same += result["document_id"] == f"d{place}"
+    print(f"\nOf {queries.shape[0] * TOP} results, {same} are those of faiss, the others' scores equal to 1e-6")
+
+
+def fill(path: pathlib.Path) -> numpy.ndarray:
+    random, vectors = numpy.random.default_rng(0), []
     with sqlite3.connect(path) as database:
         identity, dimension = database.execute("SELECT id, embedding_dimension FROM collections").fetchone()
         for number, text in enumerate(zipf_texts(options.chunks, 85)):
             vector = random.standard_normal(dimension, dtype=numpy.float32)
             vector /= numpy.linalg.norm(vector)
+            vectors.append(vector)
             digest = hashlib.sha256(text.encode()).digest()
             document = database.execute(
                 "INSERT INTO documents (collection, name, text, scalar_count, metadata, text_hash, content_hash, "
@@ -319,6 +339,7 @@ def fill(path: pathlib.Path) -> None:
                 (document, len(text), text.encode(), struct.pack(f"<{dimension}f", *vector)))
         database.execute("UPDATE collections SET generation = generation + 1")
     database.close()
+    return numpy.array(vectors)
 
 
 # Quality -----------------------------------------------------------------------------------------

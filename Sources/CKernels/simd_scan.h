@@ -4,6 +4,7 @@
 
 typedef struct {
   const uint8_t *codes;
+  const uint8_t *next;  // the tile that is scanned after it
   size_t groups;
   uint32_t allowed;
   uint32_t first_row;
@@ -47,7 +48,9 @@ SIMD_INLINE void scan_some(const martlet_scan *scan, size_t first, scan_tile til
   UNROLL for (size_t q = 0; q < SCAN_QUERIES; q++) report(scan, first + q, tile, sums[q]);
 }
 
-// One query alone: several sums hide the latency of the products.
+// One query alone: several sums hide the latency of the products. What is computed per line is little,
+// so each line of the next tile is asked for in time: on its own the processor fetches what follows,
+// which is the wrong tile where some are left out.
 SIMD_INLINE void scan_one(const martlet_scan *scan, size_t q, scan_tile tile) {
   ints sums[SCAN_CHAINS];
   sums[0] = scan_start(&scan->queries[q]);
@@ -56,6 +59,7 @@ SIMD_INLINE void scan_one(const martlet_scan *scan, size_t q, scan_tile tile) {
   size_t g = 0;
   for (; g + SCAN_CHAINS <= tile.groups; g += SCAN_CHAINS) {
     UNROLL for (size_t i = 0; i < SCAN_CHAINS; i++) {
+      __builtin_prefetch(tile.next + 64 * (g + i));
       sums[i] = add_codes(sums[i], load_codes(tile.codes + 64 * (g + i)), query + 4 * (g + i));
     }
   }
@@ -66,20 +70,27 @@ SIMD_INLINE void scan_one(const martlet_scan *scan, size_t q, scan_tile tile) {
   report(scan, q, tile, sums[0]);
 }
 
+// The first tile from t on that has an allowed row.
+SIMD_INLINE size_t allowed_tile(const martlet_scan *scan, size_t t) {
+  while (scan->allowed && t < scan->tile_count && !scan->allowed[t]) t++;
+  return t;
+}
+
 SIMD static void simd_scan(const martlet_scan *scan) {
   size_t tile_bytes = martlet_scan_tile_bytes(scan->columns);
   for (size_t q = 0; q < scan->query_count; q++) scan->hit_counts[q] = 0;
   // Tiles stay in the second-level cache while some queries at a time pass over them.
   for (size_t q = 0; q < scan->query_count;) {
     size_t count = scan->query_count - q >= SCAN_QUERIES ? SCAN_QUERIES : 1;
-    for (size_t t = 0; t < scan->tile_count; t++) {
+    for (size_t t = allowed_tile(scan, 0), next; t < scan->tile_count; t = next) {
+      next = allowed_tile(scan, t + 1);
       scan_tile tile = {
           .codes = scan->tiles + t * tile_bytes,
+          .next = scan->tiles + (next < scan->tile_count ? next : t) * tile_bytes,
           .groups = (scan->columns + 3) / 4,
           .allowed = scan->allowed ? scan->allowed[t] : 0xffff,
           .first_row = (uint32_t)(16 * t),
       };
-      if (!tile.allowed) continue;
       if (count > 1) scan_some(scan, q, tile);
       else scan_one(scan, q, tile);
     }

@@ -35,7 +35,8 @@ struct House: Sendable {
         return (chat, try loader.adapters(of: chat, besides: embedding), embedding)
       }
       let documents = try await DocumentStore.open(
-        DocumentStoreConfiguration(dataDirectory: configuration.data),
+        DocumentStoreConfiguration(
+          dataDirectory: configuration.data, keepsVectorsOnDisk: configuration.vectorsOnDisk),
         embedder: embedding.map { EmbedderBridge(embedder: $0.embedder) }, pool: pool
       ) { logger.warning("\($0)") }
       if let serverURL { documents.announce(serverURL: serverURL) }

@@ -53,6 +53,8 @@ struct ConfigurationOptions: ParsableArguments {
   var speculation: String?
   @Option(help: ArgumentHelp("Folder of the database (default ./data).", valueName: "dir"))
   var data: String?
+  @Option(help: "Leave vectors' float32 values to files under the data folder (default false).")
+  var vectorsOnDisk: String?
   @Option(help: "Keep quantised weights under the data folder for the next start (default true).")
   var weightCache: String?
   @Option(
@@ -91,7 +93,8 @@ struct ConfigurationOptions: ParsableArguments {
       "max_sequences": maxSequences, "max_queue": maxQueue, "kv_memory": kvMemory,
       "adapter": adapter.isEmpty ? nil : adapter.joined(separator: ","),
       "adapter_directory": adapterDirectory, "draft_model": draftModel, "speculation": speculation,
-      "data": data, "weight_cache": weightCache, "retrieval_chain": retrievalChain,
+      "data": data, "vectors_on_disk": vectorsOnDisk, "weight_cache": weightCache,
+      "retrieval_chain": retrievalChain,
       "retrieval_rewrite": retrievalRewrite, "retrieval_context": retrievalContext,
       "retrieval_template": retrievalTemplate, "api_key_file": apiKeyFile,
       "allow_unauthenticated": allowUnauthenticated ? "true" : nil,

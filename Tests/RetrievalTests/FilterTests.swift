@@ -18,6 +18,7 @@ import Testing
     ("eq", "draft", "false", true), ("eq", "draft", "0", false), ("eq", "nothing", "null", true),
     ("eq", "year", "null", false), ("eq", "missing", "null", false), ("eq", "missing", "1", false),
     ("eq", "tags", "[\"bird\", 3, true]", true), ("eq", "big", "9007199254740992", false),
+    ("eq", "big", "9007199254740992.0", false), ("in", "year", "[7, 2024.0]", true),
     ("ne", "year", "2023", true), ("ne", "year", "2024", false), ("ne", "missing", "1", true),
     ("ne", "year", "\"2024\"", true),
     ("gt", "year", "2023", true), ("gt", "year", "2024", false), ("gt", "price", "9", true),

@@ -260,6 +260,35 @@ import Testing
     #expect(found[1].explanation?["mmr"]?["relevance"]?.double != nil)
   }
 
+  // MARK: Thresholds, filters, several queries
+
+  @Test(arguments: [["tea", "coffee"], ["绿茶", "咖啡"]], RetrievalMode.allCases)
+  func queriesFiltersAndThresholdsTogether(queries: [String], mode: RetrievalMode) async throws {
+    let days: [(String, JSONValue)] = [
+      ("早", "2024-05-01T23:30:00+08:00"), ("中", "2024-05-02"), ("晚", "2024-05-03T00:00:00Z"),
+    ]
+    let test = try await store(
+      days.map { name, day in
+        (
+          "\(name)", "Green tea and coffee \(name). 绿茶和咖啡\(name)。",
+          ["日期": day, "类别": ["饮料", .string(name)]]
+        )
+      })
+    func ids(_ filter: Filter, minimum: Double? = nil) async throws -> [[String]] {
+      var request = RetrievalRequest(.queries(queries))
+      request.mode = mode
+      request.filter = filter
+      request.minimumScore = minimum
+      return try await test.store.retrieve(request).results.map { $0.map(\.documentID).sorted() }
+    }
+    let later = Filter.comparison(.gt, key: "日期", value: "2024-05-01T16:00:00Z")
+    #expect(try await ids(later) == [["中", "晚"], ["中", "晚"]])
+    let evening = Filter.and([later, .comparison(.contains, key: "类别", value: "晚")])
+    #expect(try await ids(evening) == [["晚"], ["晚"]])
+    #expect(try await ids(.not(evening)) == [["中", "早"], ["中", "早"]])
+    #expect(try await ids(later, minimum: 1000) == [[], []])
+  }
+
   // MARK: Phrases and beginnings
 
   @Test func phrasesAndBeginningsInBothLanguages() async throws {

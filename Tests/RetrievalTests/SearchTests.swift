@@ -269,6 +269,25 @@ import Testing
   }
 }
 
+@Suite struct VectorStorageTests {
+  @Test func valuesOnDiskMakeNoDifference() async throws {
+    let directory = try TemporaryDirectory()
+    let texts = (0..<50).map { "text \($0 % 7) 模型 \($0)" }
+    var found: [[RetrievedChunk]] = []
+    for (number, onDisk) in [true, false, true].enumerated() {
+      let store = try await openStore(in: directory, keepsVectorsOnDisk: onDisk)
+      for text in texts.dropFirst(10 * number).prefix(number == 0 ? 40 : 10) {
+        _ = try await store.putDocuments([DocumentInput(text: text)], in: "default")
+      }
+      var request = RetrievalRequest(.query("text 3 模型"))
+      request.mode = .dense
+      found.append(try await store.retrieve(request).results[0])
+      try await store.close()
+    }
+    #expect(found[0] == found[1] && found[1] == found[2])
+  }
+}
+
 @Suite struct ConsistencyTests {
   /// Every batch replaces all documents by those of one version: a search that sees two versions,
   /// or fewer documents than there always are, saw half a batch.

@@ -35,11 +35,12 @@ let sharedPool = ThreadPool(threads: 2, niceness: 0)
 
 func openStore(
   in directory: TemporaryDirectory, embedder: (any Embedder)? = FakeEmbedder(),
-  busyTimeoutSeconds: Double = 5
+  busyTimeoutSeconds: Double = 5, keepsVectorsOnDisk: Bool = false
 ) async throws -> DocumentStore {
   let configuration = DocumentStoreConfiguration(
     dataDirectory: directory.path, holder: "http://127.0.0.1:8080",
-    busyTimeoutSeconds: busyTimeoutSeconds, embeddingBatchSize: 3)
+    busyTimeoutSeconds: busyTimeoutSeconds, embeddingBatchSize: 3,
+    keepsVectorsOnDisk: keepsVectorsOnDisk)
   return try await DocumentStore.open(configuration, embedder: embedder, pool: sharedPool)
 }
 

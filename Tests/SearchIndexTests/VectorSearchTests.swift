@@ -187,6 +187,24 @@ import Testing
     }
   }
 
+  @Test func valuesOnDiskAreFoundAlike() throws {
+    let folder = "/tmp/martlet-disk-\(UInt32.random(in: 0 ... .max))"
+    mkdir(folder, 0o755)
+    defer { rmdir(folder) }
+    let similarity = Similarity(metric: .euclidean)
+    let rows = vectors(.normal, 2100, 5000, seed: 12)
+    var matrix = VectorMatrix(dimension: 5000, storage: .disk(folder: folder))
+    try matrix.reserve(rows.count)
+    for row in rows { row.withUnsafeBufferPointer { matrix.append($0) } }
+    #expect(matrix.byteCount < rows.count * 5000 * 5 / 4, "codes only")
+    let query = vectors(.normal, 1, 5000, seed: 13)[0]
+    let search = VectorSearch(matrix, similarity, mask: nil, pool: pool)
+    #expect(search.top(9, for: [query]) == [naive(matrix, similarity, query, 9, nil)])
+    #expect(rmdir(folder) == 0, "the files have no names")
+    #expect(throws: ComputeError.self) { try matrix.reserve(10 * rows.count) }
+    #expect(search.top(9, for: [query])[0].count == 9)
+  }
+
   @Test func snapshotsHoldTheSameRows() throws {
     let similarity = Similarity(metric: .cosine)
     // Wide enough for several segments, the last of which is not full.

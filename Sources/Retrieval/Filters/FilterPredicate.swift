@@ -21,7 +21,7 @@ struct FilterPredicate: Sendable {
 }
 
 private indirect enum Node: Sendable {
-  case comparison(FilterComparison, MetadataPath, [Constant])
+  case comparison(FilterComparison, MetadataPath, Constants)
   case exists(Bool, MetadataPath)
   case and([Node])
   case or([Node])
@@ -36,8 +36,8 @@ private indirect enum Node: Sendable {
       let path = MetadataPath(key)
       switch comparison {
       case .exists: self = .exists(value.bool ?? true, path)
-      case .in, .nin: self = .comparison(comparison, path, (value.array ?? []).map(Constant.init))
-      default: self = .comparison(comparison, path, [Constant(value)])
+      case .in, .nin: self = .comparison(comparison, path, Constants(value.array ?? []))
+      default: self = .comparison(comparison, path, Constants([value]))
       }
     }
   }
@@ -82,20 +82,20 @@ private indirect enum Node: Sendable {
   }
 
   private static func compare(
-    _ comparison: FilterComparison, _ found: JSONValue?, _ constants: [Constant]
+    _ comparison: FilterComparison, _ found: JSONValue?, _ constants: Constants
   ) -> Bool {
     guard let found else { return comparison == .ne || comparison == .nin }
     func order(_ wanted: (Order) -> Bool) -> Bool {
-      constants.first.flatMap { $0.order(of: found) }.map(wanted) ?? false
+      constants.order(of: found).map(wanted) ?? false
     }
     switch comparison {
-    case .eq, .in: return constants.contains { $0.equals(found) }
-    case .ne, .nin: return !constants.contains { $0.equals(found) }
+    case .eq, .in: return constants.equal(found)
+    case .ne, .nin: return !constants.equal(found)
     case .gt: return order { $0 == .after }
     case .gte: return order { $0 != .before }
     case .lt: return order { $0 == .before }
     case .lte: return order { $0 != .after }
-    case .contains: return constants.first?.isContained(in: found) ?? false
+    case .contains: return constants.isContained(in: found)
     case .exists: return true
     }
   }
@@ -103,43 +103,50 @@ private indirect enum Node: Sendable {
 
 private enum Order { case before, same, after }
 
-/// A value of the filter, with the instant that it names.
-private struct Constant: Sendable {
-  let value: JSONValue
-  let timestamp: Timestamp?
+/// The values of a comparison, with the instants that they name.
+private struct Constants: Sendable {
+  private let values: Set<JSONValue>
+  private let instants: Set<Timestamp>
+  /// What comparisons with one value compare with.
+  private let first: JSONValue?
+  private let instant: Timestamp?
 
-  init(_ value: JSONValue) {
-    self.value = value
-    timestamp = value.string.flatMap(Timestamp.init)
+  init(_ values: [JSONValue]) {
+    self.values = Set(values.map(Self.canonical))
+    instants = Set(values.compactMap { $0.string.flatMap(Timestamp.init) })
+    first = values.first
+    instant = values.first?.string.flatMap(Timestamp.init)
   }
 
-  func equals(_ found: JSONValue) -> Bool {
-    switch (found, value) {
-    case (.integer(let left), .integer(let right)): left == right
-    case (.integer, .double), (.double, .integer), (.double, .double): found.double == value.double
-    case (.string(let left), .string(let right)):
-      left == right || (timestamp != nil && timestamp == Timestamp(left))
-    default: found == value
-    }
+  /// Whole numbers are the same with and without a fraction of zero.
+  private static func canonical(_ value: JSONValue) -> JSONValue {
+    guard case .double(let number) = value, let whole = Int64(exactly: number) else { return value }
+    return .integer(whole)
+  }
+
+  func equal(_ found: JSONValue) -> Bool {
+    if values.contains(Self.canonical(found)) { return true }
+    guard !instants.isEmpty, let other = found.string.flatMap(Timestamp.init) else { return false }
+    return instants.contains(other)
   }
 
   /// Where `found` lies as seen from the constant; nil where the two have no order.
   func order(of found: JSONValue) -> Order? {
-    switch (found, value) {
+    switch (found, first) {
     case (.integer(let left), .integer(let right)): return Self.order(left, right)
     case (.string(let left), .string(let right)):
-      if let timestamp, let other = Timestamp(left) { return Self.order(other, timestamp) }
+      if let instant, let other = Timestamp(left) { return Self.order(other, instant) }
       return Self.order(left, right)
     default:
-      guard let left = found.double, let right = value.double else { return nil }
+      guard let left = found.double, let right = first?.double else { return nil }
       return Self.order(left, right)
     }
   }
 
   /// An array contains an equal element, a string contains the constant's text.
   func isContained(in found: JSONValue) -> Bool {
-    switch (found, value) {
-    case (.array(let elements), _): elements.contains { equals($0) }
+    switch (found, first) {
+    case (.array(let elements), _): elements.contains { equal($0) }
     case (.string(let text), .string(let part)): text.contains(part)
     default: false
     }

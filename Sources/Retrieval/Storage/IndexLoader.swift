@@ -29,7 +29,7 @@ struct IndexLoader {
   private func build(_ documents: [Int64: IndexChange.Addition], _ database: Database) throws
     -> CollectionIndex
   {
-    var index = CollectionIndex(record)
+    var index = CollectionIndex(record, snapshots.storage)
     var documents = documents
     try addRows(after: 0, to: &index, &documents, database)
     try addEmpty(documents, to: &index)

@@ -21,6 +21,8 @@ struct SavedIndex {
 }
 
 struct IndexSnapshots: Sendable {
+  /// Of what a snapshot doesn't hold.
+  let storage: VectorStorage
   private let folder: String
   private let pool: ThreadPool
   /// Generations of a collection that are remembered: a file is replaced after the newest was noted,
@@ -29,7 +31,8 @@ struct IndexSnapshots: Sendable {
   /// Raised whenever the sections change.
   private static let version = 2
 
-  init(dataDirectory: String, pool: ThreadPool) {
+  init(dataDirectory: String, storage: VectorStorage, pool: ThreadPool) {
+    self.storage = storage
     folder = dataDirectory + "/indexes"
     self.pool = pool
   }
@@ -56,7 +59,8 @@ struct IndexSnapshots: Sendable {
       let documentIDs = file.integers(section: 2, count: rows),
       let live = file.integers(section: 3, count: (rows + 63) / 64),
       let matrix = VectorMatrix(
-        file, firstSection: 4, count: rows, dimension: record.dimension, pool: pool),
+        file, firstSection: 4, count: rows, dimension: record.dimension, storage: storage,
+        pool: pool),
       let words = LexicalIndex(file, firstSection: firstWords), words.rowCount == rows
     else { return nil }
     return SavedIndex(

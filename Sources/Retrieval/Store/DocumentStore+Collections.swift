@@ -40,7 +40,7 @@ extension DocumentStore {
     } publish: { [indexes] created, record in
       // An empty collection's index is made anew: metric and dimension may have changed.
       if indexes.current(record.id)?.documentCount ?? 0 == 0 {
-        indexes.set(CollectionIndex(record))
+        indexes.setEmpty(record)
       }
     }
     return (created, info(record))
@@ -63,7 +63,7 @@ extension DocumentStore {
         indexes.remove(record.id)
         snapshots.remove(record.id)
       }
-      if let fresh { indexes.set(CollectionIndex(fresh)) }
+      if let fresh { indexes.setEmpty(fresh) }
     }
   }
 

@@ -169,7 +169,7 @@ extension DocumentStore {
     }
     record.embedding = embedding
     try record.update(database)
-    indexes.set(CollectionIndex(record))
+    indexes.setEmpty(record)
   }
 
   private static func changedMeanwhile(_ name: String) -> RetrievalError {

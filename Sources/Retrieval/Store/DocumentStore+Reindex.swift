@@ -76,7 +76,7 @@ extension DocumentStore {
         indexes.remove(gone)
         snapshots.remove(gone)
       }
-      if indexes.current(record.id) == nil { indexes.set(CollectionIndex(record)) }
+      if indexes.current(record.id) == nil { indexes.setEmpty(record) }
     }.record
   }
 

@@ -7,6 +7,7 @@
 package import Compute
 import GRDB
 import Glibc
+import SearchIndex
 import Synchronization
 
 package struct DocumentStoreConfiguration: Sendable, Hashable {
@@ -17,15 +18,18 @@ package struct DocumentStoreConfiguration: Sendable, Hashable {
   package var busyTimeoutSeconds: Double
   /// Texts per call of the embedder.
   package var embeddingBatchSize: Int
+  /// Leaves vectors' float32 values to files in the data directory.
+  package var keepsVectorsOnDisk: Bool
 
   package init(
     dataDirectory: String, holder: String = "martlet", busyTimeoutSeconds: Double = 5,
-    embeddingBatchSize: Int = 32
+    embeddingBatchSize: Int = 32, keepsVectorsOnDisk: Bool = false
   ) {
     self.dataDirectory = dataDirectory
     self.holder = holder
     self.busyTimeoutSeconds = busyTimeoutSeconds
     self.embeddingBatchSize = embeddingBatchSize
+    self.keepsVectorsOnDisk = keepsVectorsOnDisk
   }
 }
 
@@ -48,7 +52,7 @@ package final class DocumentStore: Sendable {
   let embedder: (any Embedder)?
   let pool: ThreadPool
   let chunkingThread: ComputeThread
-  let indexes = IndexCatalog()
+  let indexes: IndexCatalog
   let snapshots: IndexSnapshots
   private let snapshotWriter: SnapshotWriter
   /// Collections that are being reindexed.
@@ -78,11 +82,16 @@ package final class DocumentStore: Sendable {
       claiming: configuration.dataDirectory, holder: configuration.holder)
     database = try StoreDatabase(
       path: directory.databasePath, busyTimeoutSeconds: configuration.busyTimeoutSeconds)
-    snapshots = IndexSnapshots(dataDirectory: directory.path, pool: pool)
+    let storage: VectorStorage =
+      configuration.keepsVectorsOnDisk ? .disk(folder: directory.path) : .memory
+    indexes = IndexCatalog(storage: storage)
+    snapshots = IndexSnapshots(dataDirectory: directory.path, storage: storage, pool: pool)
     // Written beside requests, which need the pool's threads more.
     snapshotWriter = try SnapshotWriter(
       indexes, database,
-      IndexSnapshots(dataDirectory: directory.path, pool: ThreadPool(threads: 1)), report: report)
+      IndexSnapshots(
+        dataDirectory: directory.path, storage: storage, pool: ThreadPool(threads: 1)),
+      report: report)
     for record in try prepareCollections() {
       let loader = IndexLoader(record: record, snapshots: snapshots, pool: pool)
       let (index, saved) = try database.readNow { try loader.load($0) }

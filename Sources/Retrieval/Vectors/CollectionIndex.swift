@@ -63,18 +63,21 @@ struct CollectionIndex: Sendable {
   private(set) var changeCount = 0
   private var slots: [Int64: Int] = [:]
 
-  init(collection: Int64, generation: Int64, metric: Metric, dimension: Int) {
+  init(
+    collection: Int64, generation: Int64, metric: Metric, dimension: Int,
+    storage: VectorStorage = .memory
+  ) {
     self.collection = collection
     self.generation = generation
     similarity = Similarity(metric: metric)
-    matrix = VectorMatrix(dimension: dimension)
+    matrix = VectorMatrix(dimension: dimension, storage: storage)
   }
 
   /// The index of a collection that has no documents yet.
-  init(_ record: CollectionRecord) {
+  init(_ record: CollectionRecord, _ storage: VectorStorage) {
     self.init(
       collection: record.id, generation: record.generation, metric: record.settings.metric,
-      dimension: record.dimension)
+      dimension: record.dimension, storage: storage)
   }
 
   /// The index that a snapshot holds, with the documents by their ids; nil where those don't fit.
@@ -82,7 +85,7 @@ struct CollectionIndex: Sendable {
   init?(
     _ record: CollectionRecord, _ saved: SavedIndex, _ known: inout [Int64: IndexChange.Addition]
   ) {
-    self.init(record)
+    self.init(record, saved.matrix.storage)
     matrix = saved.matrix
     words = saved.words
     chunkIDs = saved.chunkIDs
@@ -193,7 +196,7 @@ struct CollectionIndex: Sendable {
   /// The index with its living rows moved together, in their order.
   func swept() throws(ComputeError) -> CollectionIndex {
     var swept = self
-    swept.matrix = VectorMatrix(dimension: dimension)
+    swept.matrix = VectorMatrix(dimension: dimension, storage: matrix.storage)
     swept.chunkIDs = []
     swept.documentSlots = []
     swept.liveRows = RowBitmap()

@@ -2,10 +2,18 @@
 // published one; only the database's writer, inside its own turn, changes them.
 
 import Compute
+import SearchIndex
 import Synchronization
 
 final class IndexCatalog: Sendable {
+  /// Of vectors that come.
+  let storage: VectorStorage
   private let indexes = Mutex<[Int64: CollectionIndex]>([:])
+
+  init(storage: VectorStorage) { self.storage = storage }
+
+  /// Takes in a collection that has no documents.
+  func setEmpty(_ record: CollectionRecord) { set(CollectionIndex(record, storage)) }
 
   func current(_ collection: Int64) -> CollectionIndex? {
     indexes.withLock { $0[collection] }

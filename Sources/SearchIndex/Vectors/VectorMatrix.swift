@@ -8,6 +8,7 @@ package import Compute
 
 package struct VectorMatrix: Sendable {
   package let dimension: Int
+  package let storage: VectorStorage
   let rowsPerSegment: Int
   package private(set) var count = 0
   private var segments: [VectorSegment] = []
@@ -19,15 +20,17 @@ package struct VectorMatrix: Sendable {
   static let tileRows = 16
   private static let segmentByteCount = 24 << 20
 
-  package init(dimension: Int) {
+  package init(dimension: Int, storage: VectorStorage = .memory) {
     self.dimension = max(1, dimension)
+    self.storage = storage
     let wanted = Self.segmentByteCount / (self.dimension * MemoryLayout<Float>.stride)
     rowsPerSegment = max(1, wanted / Self.runRows) * Self.runRows
   }
 
-  /// Of values and codes.
+  /// Memory of codes, and of values unless those are on disk.
   package var byteCount: Int {
-    (count + Self.tileRows - 1) / Self.tileRows * (valueByteCount + tileByteCount)
+    let perTile = tileByteCount + (storage == .memory ? valueByteCount : 0)
+    return (count + Self.tileRows - 1) / Self.tileRows * perTile
   }
 
   var tileByteCount: Int { martlet_scan_tile_bytes(dimension) }
@@ -76,9 +79,10 @@ extension VectorMatrix {
   /// The matrix that sections of a snapshot hold: values stay in the mapped file, codes, which every
   /// search reads, go into memory. nil where the sections don't hold so many rows.
   package init?(
-    _ snapshot: SnapshotFile, firstSection: Int, count: Int, dimension: Int, pool: ThreadPool
+    _ snapshot: SnapshotFile, firstSection: Int, count: Int, dimension: Int,
+    storage: VectorStorage = .memory, pool: ThreadPool
   ) {
-    self.init(dimension: dimension)
+    self.init(dimension: dimension, storage: storage)
     var section = firstSection
     while self.count < count {
       let rows = min(rowsPerSegment, count - self.count)
@@ -144,11 +148,10 @@ private final class VectorSegment: @unchecked Sendable {
 
   init(_ matrix: VectorMatrix) throws(ComputeError) {
     let sizes = matrix.segmentByteCounts
-    let (values, tiles) = (
-      try AlignedBuffer(byteCount: sizes.values), try AlignedBuffer(byteCount: sizes.tiles)
-    )
-    owners = [values, tiles]
-    self.values = values.elements()
+    let values = try matrix.storage.room(byteCount: sizes.values)
+    let tiles = try AlignedBuffer(byteCount: sizes.tiles)
+    owners = [values.owner, tiles]
+    self.values = values.pointer.assumingMemoryBound(to: Float.self)
     self.tiles = tiles.elements()
   }
 
@@ -163,29 +166,35 @@ private final class VectorSegment: @unchecked Sendable {
     else { throw .outOfMemory(byteCount: values.count) }
     let room = matrix.segmentByteCounts
     let codes = try AlignedBuffer(byteCount: room.tiles)
-    Self.copy(tiles, to: codes, pool)
+    Self.copy(tiles, to: codes.pointer, pool)
     self.tiles = codes.elements()
     if rows == matrix.rowsPerSegment {
       owners = [snapshot, codes]
       self.values = UnsafeMutableRawPointer(mutating: address).assumingMemoryBound(to: Float.self)
     } else {
-      let buffer = try AlignedBuffer(byteCount: room.values)
-      Self.copy(values, to: buffer, pool)
-      owners = [buffer, codes]
-      self.values = buffer.elements()
+      let buffer = try matrix.storage.room(byteCount: room.values)
+      Self.copy(values, to: buffer.pointer, pool)
+      owners = [buffer.owner, codes]
+      self.values = buffer.pointer.assumingMemoryBound(to: Float.self)
     }
   }
 
   private static func copy(
-    _ source: UnsafeRawBufferPointer, to buffer: AlignedBuffer, _ pool: ThreadPool
+    _ source: UnsafeRawBufferPointer, to target: UnsafeMutableRawPointer, _ pool: ThreadPool
   ) {
     let source = SharedBytes(bytes: source)
+    let target = SharedTarget(pointer: target)
     let chunk = 1 << 20
     pool.parallelFor((source.bytes.count + chunk - 1) / chunk) { range in
       let from = range.lowerBound * chunk
       let count = min(range.upperBound * chunk, source.bytes.count) - from
       guard let base = source.bytes.baseAddress else { return }
-      (buffer.pointer + from).copyMemory(from: base + from, byteCount: count)
+      (target.pointer + from).copyMemory(from: base + from, byteCount: count)
     }
   }
+}
+
+private struct SharedTarget: @unchecked Sendable {
+  // SAFETY: each thread writes bytes of its own, while the caller waits.
+  let pointer: UnsafeMutableRawPointer
 }

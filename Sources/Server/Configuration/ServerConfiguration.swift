@@ -42,6 +42,8 @@ package struct ServerConfiguration: Sendable, Equatable {
   package var speculation: Speculation?
   /// Folder of the database.
   package var data = "./data"
+  /// Leave vectors' float32 values to files under `data`; the 8-bit codes stay in memory.
+  package var vectorsOnDisk = false
   /// Keep quantised weights under `data` for the next start.
   package var weightCache = true
   /// How answers from documents are made where a request's `retrieval` doesn't say.

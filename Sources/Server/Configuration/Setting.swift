@@ -56,6 +56,7 @@ struct Setting: Sendable {
       },
       read: { $0.speculation?.rawValue }),
     text("data", \.data),
+    flag("vectors_on_disk", \.vectorsOnDisk),
     flag("weight_cache", \.weightCache),
     Setting(
       key: "retrieval_chain",
