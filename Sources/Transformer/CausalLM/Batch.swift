@@ -11,12 +11,18 @@ package struct Batch: Sendable {
     package var blocks: [Int32]
     /// Logits are wanted for this many of the last tokens.
     package var logitCount: Int
+    /// Tokens that the sequence is known to have, also beyond this span: rotary embeddings of some
+    /// models depend on it. At least the span's end.
+    package var sequenceLength: Int
 
-    package init(tokens: [Int32], start: Int, blocks: [Int32], logitCount: Int = 1) {
+    package init(
+      tokens: [Int32], start: Int, blocks: [Int32], logitCount: Int = 1, sequenceLength: Int = 0
+    ) {
       self.tokens = tokens
       self.start = start
       self.blocks = blocks
       self.logitCount = logitCount
+      self.sequenceLength = max(sequenceLength, start + tokens.count)
     }
   }
 

@@ -23,9 +23,10 @@ struct ModelFiles: Sendable {
       remedy: "a model directory in Hugging Face layout has one")
   }
 
-  func checkpoint() throws(ModelError) -> Checkpoint {
-    if let gguf { return try Checkpoint(gguf) }
-    return try Checkpoint(directory: path, configuration: configuration)
+  /// - Parameter names: of the family that the configuration asks for
+  func checkpoint(names: CheckpointNames) throws(ModelError) -> Checkpoint {
+    if let gguf { return try Checkpoint(gguf, names: names) }
+    return try Checkpoint(directory: path, configuration: configuration, names: names)
   }
 
   /// A GGUF file recommends nothing; a file beside it may.
