@@ -35,7 +35,7 @@ let package = Package(
     .target(name: "Compute", dependencies: ["CKernels", "CLinux"], swiftSettings: swift),
 
     // The network.
-    .target(name: "Transport", dependencies: ["CLinux"], swiftSettings: swift),
+    .target(name: "Transport", dependencies: ["CLinux", "COpenSSL"], swiftSettings: swift),
     .target(
       name: "HTTP",
       dependencies: [
@@ -77,14 +77,14 @@ let package = Package(
       ],
       swiftSettings: swift),
 
-    .target(name: "Evaluation", dependencies: ["JSON"], swiftSettings: swift),
+    .target(name: "Evaluation", dependencies: ["JSON", "SearchIndex"], swiftSettings: swift),
 
     // The house.
     .target(
       name: "Server",
       dependencies: [
-        "CLinux", "COpenSSL", "Compute", "HTTP", "Inference", "JSON", "Retrieval", "Tokenizers",
-        "Transformer",
+        "CLinux", "COpenSSL", "Compute", "Evaluation", "HTTP", "Inference", "JSON", "Jinja",
+        "Retrieval", "Tokenizers", "Transformer",
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "OrderedCollections", package: "swift-collections"),
@@ -104,14 +104,17 @@ let package = Package(
 
     // Tests.
     .target(name: "Fuzzing", path: "Tests/Fuzzing", swiftSettings: swift),
+    .target(
+      name: "TestTLS", dependencies: ["COpenSSL"], path: "Tests/TestTLS", swiftSettings: swift),
     .testTarget(name: "JSONTests", dependencies: ["Fuzzing", "JSON"], swiftSettings: swift),
     .testTarget(name: "ComputeTests", dependencies: ["CKernels", "Compute"], swiftSettings: swift),
     .testTarget(
-      name: "TransportTests", dependencies: ["CLinux", "Transport"], swiftSettings: swift),
+      name: "TransportTests", dependencies: ["CLinux", "COpenSSL", "TestTLS", "Transport"],
+      swiftSettings: swift),
     .testTarget(
       name: "HTTPTests",
       dependencies: [
-        "CLinux", "Fuzzing", "HTTP", "Transport",
+        "CLinux", "Fuzzing", "HTTP", "TestTLS", "Transport",
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -131,7 +134,9 @@ let package = Package(
     .testTarget(
       name: "SearchIndexTests", dependencies: ["CKernels", "Compute", "SearchIndex"],
       swiftSettings: swift),
-    .testTarget(name: "EvaluationTests", dependencies: ["Evaluation"], swiftSettings: swift),
+    .testTarget(
+      name: "EvaluationTests", dependencies: ["Evaluation", "JSON", "Retrieval"],
+      swiftSettings: swift),
     .testTarget(
       name: "RetrievalTests",
       dependencies: [
@@ -143,7 +148,7 @@ let package = Package(
     .testTarget(
       name: "ServerTests",
       dependencies: [
-        "CLinux", "HTTP", "Inference", "JSON", "Retrieval", "Server", "Transformer",
+        "CLinux", "HTTP", "Inference", "JSON", "Retrieval", "Server", "Tokenizers", "Transformer",
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Yams", package: "Yams"),
       ],
