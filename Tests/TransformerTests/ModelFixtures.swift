@@ -21,7 +21,8 @@ enum Fixtures {
   static let otherFamilies = [
     "llama-rope-yarn", "llama-rope-dynamic", "mistral", "qwen2", "qwen2-tied", "qwen3", "gemma",
     "gemma2", "gemma3", "phi3", "phi3-long", "smollm3", "granite", "olmo2", "stablelm",
-    "stablelm-parallel", "gpt2", "gpt-neox", "mixtral", "qwen2-moe", "qwen3-moe",
+    "stablelm-parallel", "gpt2", "gpt-neox", "mixtral", "qwen2-moe", "qwen3-moe", "qwen",
+    "baichuan2-7b", "baichuan2-13b", "chatglm3",
   ]
   static let decoders = llamas + otherFamilies
 

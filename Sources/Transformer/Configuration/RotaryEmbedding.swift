@@ -93,7 +93,7 @@ package struct RotaryEmbedding: Sendable, Hashable {
 
   /// Whether frequencies are the same for all tokens of a sequence but depend on its length, and
   /// from which length on the others apply.
-  var lengthLimit: Int? {
+  package var lengthLimit: Int? {
     if case .long(_, _, let original) = scaling { original } else { nil }
   }
 }

@@ -12,6 +12,9 @@ struct ModelFamily: Sendable {
 
   /// By the name that `architectures` in config.json has.
   static let known: [String: ModelFamily] = [
+    "BaiChuanForCausalLM": .baichuan,
+    "BaichuanForCausalLM": .baichuan,
+    "ChatGLMModel": .chatGLM,
     "Gemma2ForCausalLM": .gemma2,
     "Gemma3ForCausalLM": .gemma3,
     "Gemma3ForConditionalGeneration": .gemma3,
@@ -24,6 +27,7 @@ struct ModelFamily: Sendable {
     "MixtralForCausalLM": .mixtral,
     "Olmo2ForCausalLM": .olmo2,
     "Phi3ForCausalLM": .phi3,
+    "QWenLMHeadModel": .qwen,
     "Qwen2ForCausalLM": .qwen2,
     "Qwen2MoeForCausalLM": .qwen2MoE,
     "Qwen3ForCausalLM": .qwen3,
