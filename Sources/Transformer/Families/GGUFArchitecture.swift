@@ -71,11 +71,17 @@ struct GGUFArchitecture: Sendable {
     return "blk.\(parts[0]).\(found)\(ending)"
   }
 
-  /// How many heads a tensor has whose rows are interleaved; nil for all others.
-  func interleavedHeads(of name: String) -> Int? {
+  /// How the rows of a tensor with so many lie in the file, where they are interleaved.
+  func selection(of name: String, rows: Int) -> RowSelection? {
     guard interleaved else { return nil }
-    if name.contains(".self_attn.q_proj.") { return headCount }
-    return name.contains(".self_attn.k_proj.") ? keyValueHeadCount : nil
+    var heads = headCount
+    if name.contains(".self_attn.k_proj.") {
+      heads = keyValueHeadCount
+    } else if !name.contains(".self_attn.q_proj.") {
+      return nil
+    }
+    let run = rows / heads
+    return RowSelection(storedCount: rows, run: run, stride: run, interleaved: run)
   }
 
   // Configuration ----------------------------------------------------------------------------------
