@@ -28,7 +28,10 @@ package final class Application: Sendable {
   ) {
     self.configuration = configuration
     self.logger = logger
-    router = Routes(state: state, metrics: metrics, keys: keys, logger: logger).router()
+    router = Routes(
+      state: state, metrics: metrics, keys: keys, logger: logger,
+      adapterFolder: AdapterFolder(path: configuration.adapterDirectory)
+    ).router()
   }
 
   /// For use inside this process only: no keys are asked for.
@@ -50,8 +53,8 @@ package final class Application: Sendable {
     let house = try await House.open(
       configuration, serverURL: serverURL, logger: logger, progress: progress)
     state.publish(
-      chat: house.chat, embedding: house.embedding, documents: house.documents,
-      answers: answers)
+      chat: house.chat, adapters: house.adapters, embedding: house.embedding,
+      documents: house.documents, answers: answers)
     logger.info("ready", metadata: ["load_seconds": .stringConvertible(watch.seconds)])
     if let weights = house.chat?.unsavedWeights {
       saving.withLock { $0 = WeightSaving.start(weights, logger: logger) }

@@ -20,7 +20,8 @@ extension CausalLM {
   ) throws(ModelError) -> CausalLM {
     let files = try ModelFiles(path: directory)
     let (family, configuration) = try readConfiguration(files, contextLimit: contextLimit)
-    let checkpoint = try files.checkpoint(names: family.names(configuration))
+    let names = family.names(configuration)
+    let checkpoint = try files.checkpoint(names: names)
     let source = WeightSource.checkpoint(checkpoint)
     let scheme = requested ?? checkpoint.preferredScheme
     let layout = try WeightLayout(
@@ -37,7 +38,7 @@ extension CausalLM {
       builder: DecoderBuilder(
         configuration: configuration, scheme: scheme, weights: weights, pool: pool,
         progress: progress),
-      origin: origin)
+      names: names, origin: origin)
   }
 
   /// The same in a scheme, whatever the checkpoint is stored in.

@@ -21,13 +21,21 @@ package final class CausalLM: Sendable {
   private let decoder: Decoder
   private let rotations: [RotaryFrequencies]
   private let cacheLayout: KVCache.Layout
-  private let pool: ThreadPool
+  let modules: ModelModules
+  /// Of the family's checkpoints.
+  let names: CheckpointNames
+  let pool: ThreadPool
   private let workspace = Mutex(Workspace())
 
-  init(builder: consuming DecoderBuilder, origin: WeightOrigin) throws(ModelError) {
+  init(
+    builder: consuming DecoderBuilder, names: CheckpointNames = CheckpointNames(),
+    origin: WeightOrigin
+  ) throws(ModelError) {
     var builder = builder
     self.origin = origin
     decoder = try builder.build()
+    modules = builder.modules
+    self.names = names
     configuration = builder.configuration
     scheme = builder.scheme
     pool = builder.pool

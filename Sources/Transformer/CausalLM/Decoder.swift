@@ -36,7 +36,9 @@ struct Decoder: Sendable {
     }
     finalNorm.apply(selected, into: selected, pool: pool)
     let view = Activations(base: output, rows: rows.count, columns: head.outputCount)
-    head.apply(selected, into: view, pool: pool)
+    Projection.compute(
+      [Projection(linear: head, output: view)], of: selected, adapting: plan.selectedAdapterRuns,
+      pool: pool)
     finish(view, pool: pool)
   }
 
@@ -45,10 +47,12 @@ struct Decoder: Sendable {
   ) throws(ModelError) {
     let width = hidden.columns
     embedding.lookUp(plan.tokens, into: hidden, pool: pool)
+    for run in plan.adapterRuns { run.adaptEmbeddings(hidden, plan: plan, pool: pool) }
     if embeddingScale != 1 {
       let scale = kernels.scale
       for row in 0..<hidden.rows { scale(hidden[row], embeddingScale, width, hidden[row]) }
     }
+    for run in plan.adapterRuns { run.placeVirtualEmbeddings(hidden, plan: plan) }
     guard let positions else { return }
     let added = try workspace.activations(.normalized, rows: hidden.rows, columns: width)
     positions.lookUp(plan.positions, into: added, pool: pool)

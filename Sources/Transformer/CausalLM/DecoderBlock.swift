@@ -70,7 +70,8 @@ struct DecoderBlock: Sendable {
     var fill: (@Sendable (Range<Int>) -> Void)?
     if let norm = feedForwardNorm { fill = { norm.apply(hidden, into: input, rows: $0) } }
     try feedForward.add(
-      input, to: output, workspace: &workspace, pool: pass.pool, replacing: !direct, filling: fill)
+      input, to: output, adapting: pass.plan.adapterRuns, workspace: &workspace, pool: pass.pool,
+      replacing: !direct, filling: fill)
     if !direct { merge(output, into: hidden, feedForwardOutputNorm, pass.pool) }
   }
 

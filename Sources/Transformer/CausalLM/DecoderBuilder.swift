@@ -12,6 +12,8 @@ struct DecoderBuilder {
   /// Told the share of all parameters that is loaded.
   let progress: @Sendable (Double) -> Void
   private var loadedCount = 0
+  /// What was built, as adapters find it.
+  private(set) var modules = ModelModules()
 
   init(
     configuration: CausalLMConfiguration, scheme: QuantizationScheme, weights: WeightStore,
@@ -32,10 +34,13 @@ struct DecoderBuilder {
     for index in c.layers.indices { blocks.append(try block(index)) }
     let norm = try norm(TensorName.finalNorm)
     let head = c.tiedEmbeddings ? embedding : try matrix(TensorName.head)
-    return Decoder(
+    let decoder = Decoder(
       embedding: embedding, embeddingScale: c.embeddingScale, positions: positions,
       blocks: blocks, finalNorm: norm, head: Linear(weight: head, bias: nil),
       logitScale: c.logitScale, logitSoftCap: c.logitSoftCap)
+    modules.embedding = embedding
+    modules.linears[TensorName.head] = decoder.head
+    return decoder
   }
 
   private mutating func block(_ index: Int) throws(ModelError) -> DecoderBlock {
@@ -130,6 +135,7 @@ struct DecoderBuilder {
 
   private mutating func norm(_ stem: String) throws(ModelError) -> NormLayer {
     let weight = try vector(stem + ".weight")
+    modules.norms[stem] = weight.count
     switch configuration.normalization {
     case .rms(let epsilon, let offset):
       return .rms(weight: weight, epsilon: epsilon, offset: offset)
@@ -140,7 +146,9 @@ struct DecoderBuilder {
   }
 
   private mutating func linear(_ stem: String, bias: Bool) throws(ModelError) -> Linear {
-    Linear(weight: try matrix(stem), bias: bias ? try vector(stem + ".bias") : nil)
+    let linear = Linear(weight: try matrix(stem), bias: bias ? try vector(stem + ".bias") : nil)
+    modules.linears[stem] = linear
+    return linear
   }
 
   private mutating func vector(_ name: String) throws(ModelError) -> [Float] {

@@ -89,6 +89,12 @@ struct Checkpoint: Sendable {
   /// What is done with the weights where nothing else is asked for.
   var preferredScheme: QuantizationScheme { quantization?.preferredScheme ?? .int4 }
 
+  /// The names of all tensors in the files, sorted.
+  var tensorNames: [String] { tensors.names }
+
+  /// The tensor as a file has it.
+  func stored(_ name: String) -> StoredTensor? { tensors[name] }
+
   /// What this program has written has its own names.
   private static func resolve(
     _ names: CheckpointNames?, _ quantization: (any QuantizedCheckpoint)?, _ tensors: StoredTensors

@@ -23,8 +23,9 @@ struct ModelFiles: Sendable {
       remedy: "a model directory in Hugging Face layout has one")
   }
 
-  /// - Parameter names: of the family that the configuration asks for
-  func checkpoint(names: CheckpointNames) throws(ModelError) -> Checkpoint {
+  /// - Parameter names: of the family that the configuration asks for; nil: tensors are asked for by
+  ///   the names that they are stored under
+  func checkpoint(names: CheckpointNames?) throws(ModelError) -> Checkpoint {
     if let gguf { return try Checkpoint(gguf, names: names) }
     return try Checkpoint(directory: path, configuration: configuration, names: names)
   }

@@ -22,6 +22,9 @@ package struct CausalLMConfiguration: Sendable, Hashable {
   /// What attention and feed-forward add is multiplied with.
   package var residualScale: Float = 1
   package var embeddingScale: Float = 1
+  /// An adapter's virtual embeddings are multiplied with it, too: transformers' code scales what goes
+  /// into the layers, not what it looks up.
+  package var scalesVirtualEmbeddings = false
   package var logitScale: Float = 1
   /// Logits x become cap * tanh(x / cap).
   package var logitSoftCap: Float?

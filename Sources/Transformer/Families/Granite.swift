@@ -16,6 +16,7 @@ private func graniteConfiguration(_ file: ConfigurationFile) throws(ModelError)
   c.feedForwardBias = try file.bool("mlp_bias") ?? false
   let limits = SizeLimits.multiplier
   c.embeddingScale = try file.float("embedding_multiplier", in: limits) ?? 1
+  c.scalesVirtualEmbeddings = true
   c.attentionScale = try file.float("attention_multiplier", in: limits) ?? 1
   c.residualScale = try file.float("residual_multiplier", in: limits) ?? 1
   c.logitScale = 1 / (try file.float("logits_scaling", in: SizeLimits.scalingFactor) ?? 1)
