@@ -1,5 +1,5 @@
-// Attention with keys and values in the blocks of a KV cache: project, rotate, store, attend,
-// project. The same layer serves decoders (causal, grouped heads) and encoders (all tokens see each
+// Attention with keys and values in the blocks of a KV cache: project, normalise, rotate, store,
+// attend, project. The same layer serves decoders (causal, grouped heads) and encoders (all tokens see each
 // other). Relies on the kernel folding a token's blocks in order, so that its result does not depend
 // on the batch. This chunk's keys and values are read back from the cache, as later chunks read them.
 
@@ -13,11 +13,23 @@ struct Attention: Sendable {
   let headDimension: Int
   let scale: Float
   let causal: Bool
+  /// Over each head, or over all of them, as their width says.
+  var queryNorm: NormLayer?
+  var keyNorm: NormLayer?
+  /// Which of the plan's rotations turns queries and keys; nil for none.
+  var rotary: Int? = 0
+  /// A token sees so many tokens up to itself; 0 for all.
+  var window = 0
+  /// 0 for none.
+  var softCap: Float = 0
+  /// [H], what a step of distance adds to a head's scores.
+  var slopes: [Float]?
 
-  /// Adds its result for `x` to `hidden`; rows of `x` are made by `fill` where there is one.
+  /// Adds its result for `x` to `hidden`, or puts it there instead of what is there; rows of `x` are
+  /// made by `fill` where there is one.
   func add(
     _ x: Activations, to hidden: Activations, plan: BatchPlan, cache: KVCache, layer: Int,
-    workspace: inout Workspace, pool: ThreadPool,
+    workspace: inout Workspace, pool: ThreadPool, replacing: Bool = false,
     filling fill: (@Sendable (Range<Int>) -> Void)? = nil
   ) throws(ModelError) {
     let queryWidth = headCount * headDimension
@@ -35,6 +47,8 @@ struct Attention: Sendable {
     let place = KVPlace(plan: plan, cache: cache, layer: layer)
     pool.parallelFor(x.rows, grain: 4) { rows in
       for row in rows {
+        queryNorm?.apply(toPartsOf: queries[row], count: queryWidth)
+        keyNorm?.apply(toPartsOf: keys[row], count: width)
         rotate(queries[row], keys[row], by: row, plan: plan)
         plan.prefixes[row]?.copy(
           position: Int(plan.positions[row]), layer: layer, key: keys[row], value: values[row])
@@ -42,7 +56,7 @@ struct Attention: Sendable {
       }
     }
     attend(queries, into: attended, place, pool: pool)
-    let result = Projection(linear: output, output: hidden, adds: true)
+    let result = Projection(linear: output, output: hidden, adds: !replacing)
     Projection.compute([result], of: attended, adapting: plan.adapterRuns, pool: pool)
   }
 
@@ -50,10 +64,11 @@ struct Attention: Sendable {
     _ query: UnsafeMutablePointer<Float>, _ key: UnsafeMutablePointer<Float>, by row: Int,
     plan: BatchPlan
   ) {
-    guard !plan.cosines.isEmpty else { return }
-    let half = headDimension / 2
-    plan.cosines.withUnsafeBufferPointer { cosines in
-      plan.sines.withUnsafeBufferPointer { sines in
+    guard let rotary, rotary < plan.rotations.count else { return }
+    let rotation = plan.rotations[rotary]
+    let half = rotation.pairCount
+    rotation.cosines.withUnsafeBufferPointer { cosines in
+      rotation.sines.withUnsafeBufferPointer { sines in
         guard let cosine = cosines.baseAddress, let sine = sines.baseAddress else { return }
         let (c, s) = (cosine + row * half, sine + row * half)
         kernels.rope(query, headCount, headDimension, half, c, s)
@@ -83,8 +98,7 @@ struct Attention: Sendable {
     let kernel = kernels.attention
     let groupSize = headCount / keyValueHeadCount
     pool.parallelFor(plan.pieces.count * keyValueHeadCount) { units in
-      plan.blockTable.withUnsafeBufferPointer { table in
-        guard let table = table.baseAddress else { return }
+      withPointers(to: plan.blockTable, slopes) { table, slopes in
         for unit in units {
           let (index, head) = unit.quotientAndRemainder(dividingBy: keyValueHeadCount)
           let piece = plan.pieces[index]
@@ -92,8 +106,9 @@ struct Attention: Sendable {
           var call = martlet_attention(
             half_precision: cache.layout.halfPrecision, causal: causal,
             head_dimension: headDimension, token_count: piece.tokenCount, head_count: groupSize,
-            first_length: piece.visibleLength, window: 0, scale: scale,
-            query: queries[piece.row] + offset, query_stride: queries.columns,
+            first_length: piece.visibleLength, window: window, scale: scale, soft_cap: softCap,
+            slopes: slopes.map { $0 + head * groupSize }, query: queries[piece.row] + offset,
+            query_stride: queries.columns,
             output: attended[piece.row] + offset, output_stride: attended.columns,
             keys: cache.keys(layer: layer, head: head),
             values: cache.values(layer: layer, head: head),
@@ -102,6 +117,17 @@ struct Attention: Sendable {
         }
       }
     }
+  }
+}
+
+private func withPointers(
+  to table: [Int32], _ slopes: [Float]?,
+  _ body: (UnsafePointer<Int32>, UnsafePointer<Float>?) -> Void
+) {
+  table.withUnsafeBufferPointer { table in
+    guard let table = table.baseAddress else { return }
+    guard let slopes else { return body(table, nil) }
+    slopes.withUnsafeBufferPointer { body(table, $0.baseAddress) }
   }
 }
 

@@ -37,10 +37,10 @@ struct EncoderBuilder {
         output: try linear(stem + names.attentionOutput, hidden, hidden),
         headCount: configuration.headCount, keyValueHeadCount: configuration.headCount,
         headDimension: configuration.headDimension,
-        scale: 1 / Float(configuration.headDimension).squareRoot(), causal: false),
+        scale: 1 / Float(configuration.headDimension).squareRoot(), causal: false, rotary: nil),
       attentionNorm: try norm(stem + names.attentionNorm),
-      feedForward: .plainGelu(
-        up: try linear(stem + names.up, intermediate, hidden),
+      feedForward: .plain(
+        .gelu, up: try linear(stem + names.up, intermediate, hidden),
         down: try linear(stem + names.down, hidden, intermediate)),
       outputNorm: try norm(stem + names.outputNorm))
   }
