@@ -14,7 +14,8 @@ struct MartletCommand: AsyncParsableCommand {
     version: Martlet.version,
     subcommands: [
       ServeCommand.self, ChatCommand.self, IngestCommand.self, RetrieveCommand.self,
-      EmbedCommand.self, InspectCommand.self, QuantizeCommand.self, BenchCommand.self,
+      EmbedCommand.self, PullCommand.self, InspectCommand.self, QuantizeCommand.self,
+      BenchCommand.self,
       EvaluateCommand.self, VersionCommand.self,
     ])
 
