@@ -8,7 +8,7 @@ TEST_FLAGS = -c release -Xswiftc -enable-testing --scratch-path $(SCRATCH)/testi
 # Logic without kernels is tested unoptimised too, where overflow and bounds checks are strictest.
 PURE_TESTS = JSONTests|JinjaTests|TokenizersTests
 # Tests of sockets have time limits; beside tests that compute they would starve.
-SOCKET_TESTS = TransportTests|HTTPTests
+SOCKET_TESTS = TransportTests|HTTPTests|HubTests
 # What the engine's thread shares with its callers, on a model that needs no kernels.
 ENGINE_TESTS = ^InferenceTests\.(Engine|PrefixReuse|SharedPrompt)
 FACTOR ?= 100

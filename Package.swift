@@ -45,6 +45,15 @@ let package = Package(
       ],
       swiftSettings: swift),
 
+    // Models from elsewhere.
+    .target(
+      name: "Hub",
+      dependencies: [
+        "CLinux", "COpenSSL", "HTTP", "JSON", "Transport",
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+      ],
+      swiftSettings: swift),
+
     // Text.
     .target(
       name: "Jinja",
@@ -83,7 +92,7 @@ let package = Package(
     .target(
       name: "Server",
       dependencies: [
-        "CLinux", "COpenSSL", "Compute", "Evaluation", "HTTP", "Inference", "JSON", "Jinja",
+        "CLinux", "COpenSSL", "Compute", "Evaluation", "HTTP", "Hub", "Inference", "JSON", "Jinja",
         "Retrieval", "Tokenizers", "Transformer",
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Logging", package: "swift-log"),
@@ -94,7 +103,8 @@ let package = Package(
     .executableTarget(
       name: "martlet",
       dependencies: [
-        "Compute", "Evaluation", "HTTP", "Inference", "JSON", "Retrieval", "SearchIndex", "Server",
+        "Compute", "Evaluation", "HTTP", "Hub", "Inference", "JSON", "Retrieval", "SearchIndex",
+        "Server",
         "Tokenizers", "Transformer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "HTTPTypes", package: "swift-http-types"),
@@ -118,6 +128,10 @@ let package = Package(
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Logging", package: "swift-log"),
       ],
+      swiftSettings: swift),
+    .testTarget(
+      name: "HubTests",
+      dependencies: ["CLinux", "COpenSSL", "HTTP", "Hub", "JSON", "TestTLS", "Transport"],
       swiftSettings: swift),
     .testTarget(
       name: "JinjaTests", dependencies: ["Fuzzing", "JSON", "Jinja"], swiftSettings: swift),
@@ -148,7 +162,8 @@ let package = Package(
     .testTarget(
       name: "ServerTests",
       dependencies: [
-        "CLinux", "HTTP", "Inference", "JSON", "Retrieval", "Server", "Tokenizers", "Transformer",
+        "CLinux", "HTTP", "Hub", "Inference", "JSON", "Retrieval", "Server", "Tokenizers",
+        "Transformer",
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Yams", package: "Yams"),
       ],

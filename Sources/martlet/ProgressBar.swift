@@ -24,4 +24,14 @@ final class ProgressBar: Sendable {
       + String(repeating: ".", count: Self.width - filled)
     Terminal.progress(now == 100 ? "\r\u{1B}[K" : "\r\(label) [\(bar)] \(now) %")
   }
+
+  /// A line for good, above the bar.
+  func note(_ text: String) {
+    let isDrawn = percent.withLock { percent in
+      defer { percent = -1 }
+      return percent >= 0
+    }
+    if isDrawn { Terminal.progress("\r\u{1B}[K") }
+    Terminal.error(text)
+  }
 }

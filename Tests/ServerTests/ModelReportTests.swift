@@ -2,6 +2,7 @@
 // and a GGUF file is found by its path or its directory.
 
 import Foundation
+import Hub
 import JSON
 import Testing
 
@@ -56,5 +57,26 @@ import Testing
     try FileManager.default.copyItem(at: Self.gguf, to: alone.appending(path: "a.gguf"))
     let path = alone.path
     #expect(try locator.directory(of: path) == path)
+  }
+
+  @Test func modelsFromTheHubAreFoundByName() throws {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "hub-\(UUID())")
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let locator = ModelLocator(folder: folder.path, cache: HubCache(directory: folder.path))
+    let missing = #expect(throws: ModelLocator.NotFound.self) {
+      try locator.directory(of: "org/some-model")
+    }
+    #expect(missing?.description.contains("'martlet pull org/some-model'") == true)
+    let commit = String(repeating: "a", count: 40)
+    let repository = folder.appending(path: "models--org--some-model")
+    let snapshot = repository.appending(path: "snapshots/\(commit)")
+    try FileManager.default.createDirectory(
+      at: repository.appending(path: "refs"), withIntermediateDirectories: true)
+    try FileManager.default.createDirectory(at: snapshot, withIntermediateDirectories: true)
+    try Data(commit.utf8).write(to: repository.appending(path: "refs/main"))
+    try Data("{}".utf8).write(to: snapshot.appending(path: "config.json"))
+    let found = try locator.directory(of: "org/some-model")
+    #expect(found == snapshot.path && ModelLocator.id(of: found) == "some-model")
+    #expect(throws: ModelLocator.NotFound.self) { try locator.directory(of: "org/some-model:Q8_0") }
   }
 }

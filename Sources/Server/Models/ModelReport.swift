@@ -17,6 +17,9 @@ package struct ModelReport: Sendable {
 
   /// - Parameter context: tokens to count memory for; nil takes what `serve` would take
   package init(path: String, context: Int?) {
+    // As `serve` would find it by this name.
+    let locator = ModelLocator(folder: ServerConfiguration().models)
+    let path = (try? locator.directory(of: path)) ?? path
     self.path = path
     var problems: [String] = []
     do throws(ModelError) { model = try ModelInspection(path: path) } catch {

@@ -8,7 +8,7 @@ struct InspectCommand: AsyncParsableCommand {
     commandName: "inspect", abstract: "Tell what a model is and what loading it takes.",
     discussion: "Exits with 78 where the model would not load, saying why.")
 
-  @Argument(help: "Model directory or .gguf file.") var model: String
+  @Argument(help: "Model directory, .gguf file, or name as serve takes it.") var model: String
   @Option(help: "Tokens of context to count memory for (default: as serve).") var context: Int?
   @Flag(help: "Print the answer as JSON.") var json = false
 
