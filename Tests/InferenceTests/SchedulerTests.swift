@@ -37,6 +37,38 @@ import Testing
     #expect(plans.map { $0.entries[0].reachesEnd } == [false, false, true, true])
   }
 
+  /// Models with two sets of rotary frequencies: keys of the one are no use to sequences of the other.
+  @Test func aSequenceThatOutgrowsItsKeysIsComputedAnew() {
+    var limits = Scheduler.Limits(
+      maximumSequences: 4, tokensPerStep: 16, promptLogitRowsPerStep: 4)
+    limits.recomputationLength = 6
+    var scheduler = Scheduler(limits: limits, blockCount: 64, blockSize: 4)
+    scheduler.add(SequenceState(id: 1, prompt: prompt(5)))
+    let spans = (0..<4).map { _ in step(&scheduler).entries[0].span }
+    #expect(spans.map(\.start) == [0, 5, 0, 7])
+    #expect(spans.map(\.tokens.count) == [5, 1, 7, 1])
+    #expect(spans.map(\.sequenceLength) == [5, 6, 7, 8])
+    // Each finds the block of its own kind.
+    scheduler.add(SequenceState(id: 2, prompt: prompt(6)))
+    scheduler.add(SequenceState(id: 3, prompt: prompt(5) + [9, 9]))
+    let others = step(&scheduler).entries.filter { $0.id > 1 }.map(\.span)
+    #expect(others.map(\.start) == [4, 4])
+    #expect(others[0].blocks[0] == spans[0].blocks[0])
+    #expect(others[1].blocks[0] == spans[2].blocks[0])
+    #expect(others[0].blocks[0] != others[1].blocks[0])
+  }
+
+  @Test func draftsEndWhereKeysChange() {
+    var limits = Scheduler.Limits(
+      maximumSequences: 4, tokensPerStep: 16, promptLogitRowsPerStep: 4)
+    limits.recomputationLength = 8
+    var scheduler = Scheduler(limits: limits, blockCount: 64, blockSize: 4)
+    scheduler.add(SequenceState(id: 1, prompt: prompt(5)))
+    _ = step(&scheduler)
+    scheduler.propose([1, 2, 3, 4, 5], for: 1)
+    #expect(scheduler.schedule().entries[0].draftCount == 2)
+  }
+
   @Test func aPrefillLeavesEveryDecodeItsToken() {
     var scheduler = scheduler()
     scheduler.add(SequenceState(id: 1, prompt: prompt(100)))

@@ -12,6 +12,7 @@ import Testing
     var root: JSONObject = [
       "architectures": [.string(architecture)], "vocab_size": 256, "hidden_size": 64,
       "intermediate_size": 192, "num_hidden_layers": 6, "num_attention_heads": 4,
+      "num_key_value_heads": nil,
     ]
     root.merge(members, uniquingKeysWith: { _, new in new })
     let file = ConfigurationFile(path: "config.json", root: root)

@@ -46,7 +46,7 @@ import Testing
 
   private func save(_ model: CausalLM) throws { try #require(try quantized(model).unsaved).save() }
 
-  @Test(arguments: Fixtures.llamas, schemes)
+  @Test(arguments: Fixtures.llamas + ["phi3", "gpt2", "qwen2-moe"], schemes)
   func theSecondLoadHasTheWeightsOfTheFirst(name: String, scheme: QuantizationScheme) throws {
     let folder = Folder()
     let tokens = try Golden(name).tokens
