@@ -8,20 +8,23 @@ static float element(bool half_precision, const void *block, size_t i) {
   return half_precision ? half_to_float(((const uint16_t *)block)[i]) : ((const float *)block)[i];
 }
 
-// Scores of the 32 positions of a block; those outside [low, high) are minus infinity.
+// Scores of the 32 positions of a block, whose biases are at `bias` if there are any; those outside
+// [low, high) are minus infinity.
 static void block_scores(const martlet_attention *a, const float *query, const void *keys,
-                         size_t low, size_t high, float scores[MARTLET_KV_BLOCK]) {
+                         const float *bias, size_t low, size_t high,
+                         float scores[MARTLET_KV_BLOCK]) {
   for (size_t j = 0; j < MARTLET_KV_BLOCK; j++) {
     float sum = 0;
     for (size_t i = 0; i < a->head_dimension; i++) {
       sum = sum + query[i] * element(a->half_precision, keys, i * MARTLET_KV_BLOCK + j);
     }
-    scores[j] = j >= low && j < high ? sum * a->scale : -INFINITY;
+    scores[j] = -INFINITY;
+    if (j >= low && j < high) scores[j] = bias ? sum * a->scale + bias[j] : sum * a->scale;
   }
 }
 
-static void attend_row(const martlet_attention *a, const float *query, size_t begin, size_t end,
-                       float *output) {
+static void attend_row(const martlet_attention *a, const float *query, const float *bias,
+                       size_t begin, size_t end, float *output) {
   size_t d = a->head_dimension;
   float running_max = -INFINITY, running_sum = 0;
   for (size_t i = 0; i < d; i++) output[i] = 0;
@@ -31,7 +34,7 @@ static void attend_row(const martlet_attention *a, const float *query, size_t be
     size_t high = end - first < MARTLET_KV_BLOCK ? end - first : MARTLET_KV_BLOCK;
     const void *values = (const char *)a->values + at;
     float p[MARTLET_KV_BLOCK], lanes[16], top = running_max;
-    block_scores(a, query, (const char *)a->keys + at, low, high, p);
+    block_scores(a, query, (const char *)a->keys + at, bias ? bias + first : NULL, low, high, p);
     for (size_t j = 0; j < MARTLET_KV_BLOCK; j++) top = p[j] > top ? p[j] : top;
     float decay = exp_float(running_max - top);
     for (size_t j = 0; j < MARTLET_KV_BLOCK; j++) p[j] = exp_float(p[j] - top);
@@ -54,8 +57,10 @@ void portable_attention(const martlet_attention *a) {
   for (size_t t = 0; t < a->token_count; t++) {
     size_t end = a->first_length + (a->causal ? t : 0);
     size_t begin = a->window && end > a->window ? end - a->window : 0;
+    if (a->length && end > a->length) end = a->length;
     for (size_t head = 0; head < a->head_count; head++) {
-      attend_row(a, a->query + t * a->query_stride + head * a->head_dimension, begin, end,
+      const float *bias = a->bias ? a->bias + head * a->bias_stride - t : NULL;
+      attend_row(a, a->query + t * a->query_stride + head * a->head_dimension, bias, begin, end,
                  a->output + t * a->output_stride + head * a->head_dimension);
     }
   }

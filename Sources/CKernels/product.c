@@ -10,7 +10,9 @@ enum {
   MOST_WIDTH = 16,          // no format's token block is larger
 };
 
-static bool is_gated(const martlet_product *p) { return p->activation == MARTLET_GATED_SILU; }
+static bool is_gated(const martlet_product *p) {
+  return p->activation == MARTLET_GATED_SILU || p->activation == MARTLET_GATED_GELU;
+}
 
 // Sums of a part on their way to the output: [tiles][width][16].
 static void add_bias(const float *bias, size_t rows, size_t width, float *sums) {
@@ -39,7 +41,13 @@ static void finish(const martlet_product *p, const product_part *part, size_t ro
     size_t rows = smaller(TILE, p->rows - row);
     if (p->gate_bias) add_bias(p->gate_bias + row, rows, part->width, sums);
     if (p->bias) add_bias(p->bias + row, rows, part->width, sums + part->tile_step);
-    table->silu_multiply(sums, sums + part->tile_step, count, sums);
+    const float *up = sums + part->tile_step;
+    if (p->activation == MARTLET_GATED_SILU) {
+      table->silu_multiply(sums, up, count, sums);
+    } else {
+      table->gelu(sums, count, sums);
+      for (size_t i = 0; i < count; i++) sums[i] = sums[i] * up[i];
+    }
     write_tile(p, sums, rows, part->width, output);
     return;
   }

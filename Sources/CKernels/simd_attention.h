@@ -17,6 +17,7 @@ enum {
 typedef struct {
   size_t count;
   const float *query[MOST_ROWS];
+  const float *bias[MOST_ROWS];  // of position 0; NULL: none
   float *output[MOST_ROWS];
   size_t begin[MOST_ROWS], end[MOST_ROWS];
   float running_sum[MOST_ROWS];
@@ -60,11 +61,15 @@ SIMD_INLINE void scores(bool half_precision, size_t rows, row_group *g, size_t f
   }
 }
 
-// Row r's scores of the span at `first`, unseen positions at minus infinity, and their maximum.
+// Row r's scores of the span at `first` with their biases, unseen positions at minus infinity, and
+// their maximum.
 SIMD_INLINE float mask_scores(row_group *g, size_t r, size_t first) {
   size_t low = g->begin[r] > first ? smaller(g->begin[r] - first, SPAN) : 0;
   size_t high = g->end[r] > first ? smaller(g->end[r] - first, SPAN) : 0;
   float *p = g->p[r];
+  if (g->bias[r]) {
+    for (size_t i = low; i < high; i++) p[i] = p[i] + g->bias[r][first + i];
+  }
   for (size_t i = 0; i < low; i++) p[i] = -INFINITY;
   for (size_t i = high; i < SPAN; i++) p[i] = -INFINITY;
   floats most = load(p);
@@ -194,11 +199,14 @@ SIMD static void simd_attention(const martlet_attention *a) {
   for (size_t next = 0; next < rows;) {
     row_group g = {.count = smaller(MOST_ROWS, rows - next)};
     for (size_t r = 0; r < g.count; r++, next++) {
-      size_t t = next / a->head_count, at = next % a->head_count * a->head_dimension;
+      size_t t = next / a->head_count, head = next % a->head_count;
+      size_t at = head * a->head_dimension;
       g.query[r] = a->query + t * a->query_stride + at;
+      g.bias[r] = a->bias ? a->bias + head * a->bias_stride - t : NULL;
       g.output[r] = a->output + t * a->output_stride + at;
       g.end[r] = a->first_length + (a->causal ? t : 0);
       g.begin[r] = a->window && g.end[r] > a->window ? g.end[r] - a->window : 0;
+      if (a->length) g.end[r] = smaller(g.end[r], a->length);
     }
     if (a->half_precision) attend_half(a, &g);
     else attend_float(a, &g);

@@ -14,11 +14,15 @@ private struct AttentionCase: CustomStringConvertible {
   var window = 0
   var causal = true
   var half = false
+  /// Where the sequence ends; 0: with what the last token sees.
+  var limit = 0
+  var biased = false
 
-  var length: Int { firstLength + (causal ? tokens - 1 : 0) }
+  var length: Int { limit > 0 ? limit : firstLength + (causal ? tokens - 1 : 0) }
   var description: String {
     "d \(d), \(heads) heads, \(tokens) tokens, length \(firstLength), window \(window), "
-      + "\(causal ? "causal" : "full"), \(half ? "half" : "float")"
+      + "\(causal ? "causal" : "full"), \(half ? "half" : "float"), limit \(limit)"
+      + (biased ? ", biased" : "")
   }
 
   static let all = [
@@ -36,6 +40,11 @@ private struct AttentionCase: CustomStringConvertible {
     AttentionCase(d: 24, heads: 3, tokens: 70, firstLength: 200),
     // Windows that begin in different spans of 128 positions, most scores below zero.
     AttentionCase(d: 16, heads: 2, tokens: 60, firstLength: 100, window: 3, half: true),
+    // Windows to both sides: token t sees t - 9...t + 9 of 200, and t - 40...t + 40 of 45.
+    AttentionCase(d: 32, heads: 1, tokens: 200, firstLength: 10, window: 19, limit: 200),
+    AttentionCase(d: 16, heads: 2, tokens: 45, firstLength: 41, window: 81, limit: 45),
+    AttentionCase(d: 32, heads: 3, tokens: 145, firstLength: 145, causal: false, biased: true),
+    AttentionCase(d: 16, heads: 2, tokens: 9, firstLength: 150, half: true, biased: true),
   ]
 }
 
@@ -48,6 +57,9 @@ private struct Prepared {
   let blockBytes: Int
   let keyBlocks: Guarded<UInt8>
   let valueBlocks: Guarded<UInt8>
+  /// [heads][tokens + length]: of position p minus token t at p - t + tokens.
+  let biases: Guarded<Float>
+  private var biasStride: Int { c.tokens + c.length }
 
   init(_ c: AttentionCase) {
     self.c = c
@@ -60,6 +72,7 @@ private struct Prepared {
     keys = Array(rows[..<c.length])
     values = Array(rows[c.length...])
     query = source.normals(c.tokens * c.heads * c.d, scale: 2)
+    biases = Guarded(source.normals(c.heads * (c.tokens + c.length)))
     table = blocks
     blockBytes = kvBlock * c.d * (c.half ? 2 : 4)
     keyBlocks = Guarded(count: (2 * count + 1) * blockBytes, alignment: 64)
@@ -82,10 +95,12 @@ private struct Prepared {
       var attention = martlet_attention(
         half_precision: c.half, causal: c.causal, head_dimension: c.d, token_count: tokens.count,
         head_count: c.heads, first_length: c.firstLength + (c.causal ? tokens.lowerBound : 0),
-        window: c.window, scale: 1 / Float(c.d).squareRoot(), query: query.pointer,
-        query_stride: width, output: output.pointer, output_stride: width,
+        window: c.window, length: c.limit, scale: 1 / Float(c.d).squareRoot(),
+        query: query.pointer, query_stride: width, output: output.pointer, output_stride: width,
         keys: keyBlocks.pointer, values: valueBlocks.pointer, block_stride: blockBytes,
-        block_table: table)
+        block_table: table,
+        bias: c.biased ? UnsafePointer(biases.pointer + c.tokens - tokens.lowerBound) : nil,
+        bias_stride: biasStride)
       kernels.attention(&attention)
     }
     return output.values
@@ -101,11 +116,15 @@ private struct Prepared {
   var exact: [Double] {
     var result: [Double] = []
     for t in 0..<c.tokens {
-      let end = c.firstLength + (c.causal ? t : 0)
-      let begin = c.window > 0 ? max(0, end - c.window) : 0
+      let reached = c.firstLength + (c.causal ? t : 0)
+      let begin = c.window > 0 ? max(0, reached - c.window) : 0
+      let end = min(reached, c.length)
       for head in 0..<c.heads {
         let q = query[((t * c.heads) + head) * c.d..<((t * c.heads) + head + 1) * c.d]
-        let scores = (begin..<end).map { Self.dot(q, keys[$0]) / Double(c.d).squareRoot() }
+        let scores = (begin..<end).map { p in
+          Self.dot(q, keys[p]) / Double(c.d).squareRoot()
+            + (c.biased ? Double(biases.pointer[head * biasStride + p - t + c.tokens]) : 0)
+        }
         let top = scores.max() ?? 0
         let weights = scores.map { exp($0 - top) }
         let sum = weights.reduce(0, +)

@@ -52,6 +52,7 @@ typedef enum {
   MARTLET_IDENTITY,
   MARTLET_GELU,
   MARTLET_GATED_SILU,  // silu(gate x + gate_bias) * (weights x + bias)
+  MARTLET_GATED_GELU,  // the same with gelu
 } martlet_activation;
 
 /// output[t][row] = activation(sum over columns of weights[row][column] * x[t][column] + bias[row]),
@@ -62,7 +63,7 @@ typedef struct {
   martlet_activation activation;
   bool adds;
   const void *weights;               // packed tiles, 64-byte aligned
-  const void *_Nullable gate;        // of the same format and shape; for MARTLET_GATED_SILU only
+  const void *_Nullable gate;        // of the same format and shape; for the gated ones only
   const float *_Nullable bias, *_Nullable gate_bias;  // [rows]
   size_t rows, columns;
   const void *prepared;              // what prepare() wrote, 64-byte aligned
@@ -73,7 +74,8 @@ typedef struct {
 
 /// Attention of `token_count` consecutive tokens of one sequence, for the query heads that share
 /// one key/value head. Token t sees positions up to `first_length + t` (exclusive), or all
-/// `first_length` ones when it is not causal; with a window only the last `window` of those.
+/// `first_length` ones when it is not causal; with a window only the last `window` of those; none
+/// from `length` on, where the sequence ends.
 ///
 /// Keys and values lie in blocks of 32 positions, float32 or float16: keys [d][32] (so that 32
 /// scores need no horizontal sum), values [32][d]. Position p is in block block_table[p / 32].
@@ -86,6 +88,7 @@ typedef struct {
   size_t token_count, head_count;
   size_t first_length;
   size_t window;               // 0: none
+  size_t length;               // 0: all that a token sees is there
   float scale;
   const float *query;          // query + t * query_stride + head * d
   size_t query_stride;         // in floats
@@ -94,6 +97,9 @@ typedef struct {
   const void *keys, *values;   // block 0 of this layer and key/value head
   size_t block_stride;         // bytes from one block to the next, for keys and for values
   const int32_t *block_table;
+  // Added to scores: bias[p - t + head * bias_stride] to that of position p.
+  const float *_Nullable bias;
+  size_t bias_stride;
 } martlet_attention;
 
 typedef struct __attribute__((swift_attr("@Sendable"))) {

@@ -1,4 +1,4 @@
-// The feed-forward part of a block, in the two shapes there are: gated, and plain with two layers.
+// The feed-forward part of a block, in the shapes there are: gated, and plain with two layers.
 
 import CKernels
 import Compute
@@ -6,12 +6,15 @@ import Compute
 enum FeedForward: Sendable {
   /// down(silu(gate(x)) * up(x))
   case gatedSilu(gate: Linear, up: Linear, down: Linear)
+  /// down(gelu(gate(x)) * up(x)); gate and up are kept in one format
+  case gatedGelu(gate: Linear, up: Linear, down: Linear)
   /// down(gelu(up(x))), gelu by the error function
   case plainGelu(up: Linear, down: Linear)
 
   var linears: [Linear] {
     switch self {
-    case .gatedSilu(let gate, let up, let down): [gate, up, down]
+    case .gatedSilu(let gate, let up, let down), .gatedGelu(let gate, let up, let down):
+      [gate, up, down]
     case .plainGelu(let up, let down): [up, down]
     }
   }
@@ -38,6 +41,11 @@ enum FeedForward: Sendable {
         Projection.compute(both, of: x, pool: pool, filling: fill)
         multiply(inner, bySiluOf: gates, pool: pool)
       }
+    case .gatedGelu(let gate, let up, let last):
+      inner = try workspace.activations(.inner, rows: x.rows, columns: up.outputCount)
+      down = last
+      let gated = Projection(linear: up, output: inner, activation: .geluGatedBy(gate))
+      Projection.compute([gated], of: x, pool: pool, filling: fill)
     case .plainGelu(let up, let last):
       inner = try workspace.activations(.inner, rows: x.rows, columns: up.outputCount)
       down = last

@@ -12,6 +12,8 @@ struct Projection: Sendable {
     case none, gelu
     /// silu(gate(x)) * y. The gate's weights are of the same shape and format.
     case gatedBy(Linear)
+    /// The same with gelu.
+    case geluGatedBy(Linear)
   }
 
   let linear: Linear
@@ -99,12 +101,12 @@ extension Projection {
   ) {
     let weight = linear.weight
     precondition(output.columns == weight.rows && rows.upperBound <= output.rows)
-    let gate: Linear? = if case .gatedBy(let gate) = activation { gate } else { nil }
-    let kind: martlet_activation =
+    let (kind, gate): (martlet_activation, Linear?) =
       switch activation {
-      case .none: MARTLET_IDENTITY
-      case .gelu: MARTLET_GELU
-      case .gatedBy: MARTLET_GATED_SILU
+      case .none: (MARTLET_IDENTITY, nil)
+      case .gelu: (MARTLET_GELU, nil)
+      case .gatedBy(let gate): (MARTLET_GATED_SILU, gate)
+      case .geluGatedBy(let gate): (MARTLET_GATED_GELU, gate)
       }
     withPointer(to: linear.bias) { bias in
       withPointer(to: gate?.bias) { gateBias in
