@@ -77,14 +77,14 @@ let package = Package(
       ],
       swiftSettings: swift),
 
-    .target(name: "Evaluation", dependencies: ["JSON"], swiftSettings: swift),
+    .target(name: "Evaluation", dependencies: ["JSON", "SearchIndex"], swiftSettings: swift),
 
     // The house.
     .target(
       name: "Server",
       dependencies: [
-        "CLinux", "COpenSSL", "Compute", "HTTP", "Inference", "JSON", "Retrieval", "Tokenizers",
-        "Transformer",
+        "CLinux", "COpenSSL", "Compute", "Evaluation", "HTTP", "Inference", "JSON", "Jinja",
+        "Retrieval", "Tokenizers", "Transformer",
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "OrderedCollections", package: "swift-collections"),
@@ -131,7 +131,9 @@ let package = Package(
     .testTarget(
       name: "SearchIndexTests", dependencies: ["CKernels", "Compute", "SearchIndex"],
       swiftSettings: swift),
-    .testTarget(name: "EvaluationTests", dependencies: ["Evaluation"], swiftSettings: swift),
+    .testTarget(
+      name: "EvaluationTests", dependencies: ["Evaluation", "JSON", "Retrieval"],
+      swiftSettings: swift),
     .testTarget(
       name: "RetrievalTests",
       dependencies: [
@@ -143,7 +145,7 @@ let package = Package(
     .testTarget(
       name: "ServerTests",
       dependencies: [
-        "CLinux", "HTTP", "Inference", "JSON", "Retrieval", "Server", "Transformer",
+        "CLinux", "HTTP", "Inference", "JSON", "Retrieval", "Server", "Tokenizers", "Transformer",
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Yams", package: "Yams"),
       ],

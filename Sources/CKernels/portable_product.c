@@ -9,7 +9,7 @@
 
 // Prepared activations ---------------------------------------------------------------------------
 
-#define ACTIVATION_LEAST 1e-30f  // below this a group counts as zero: its inverse would overflow
+#define ACTIVATION_LEAST 1e-20f  // below this a group counts as zero: products of scales stay normal
 
 // The largest magnitude of 32 values, compared as integers so that NaN wins over infinity.
 static float group_peak(const float *x) {
@@ -34,6 +34,18 @@ static float group_scale(float peak, float levels, float *inverse) {
   return peak / levels;
 }
 
+// The same for products with int4, a power of two: AVX-512 then scales by adding to an exponent,
+// beside the multiplications instead of among them. At most half of the codes' range stays unused,
+// which is nothing beside the weights' rounding; int8 would lose by it.
+static float group_power(float peak, float *inverse) {
+  *inverse = 0;
+  if (peak < ACTIVATION_LEAST) return 0;
+  if (!(peak < INFINITY)) return NAN;
+  uint32_t power = (bits_of(peak / 127) + 0x7fffff) & 0x7f800000;
+  *inverse = float_of((254u << 23) - power);
+  return float_of(power);
+}
+
 static void prepare_integer(martlet_format format, const float *x, size_t columns, size_t width,
                             void *block) {
   size_t groups = padded_groups(format, columns);
@@ -51,7 +63,9 @@ static void prepare_integer(martlet_format format, const float *x, size_t column
       if (g * GROUP >= columns) continue;
       const float *from = x + n * columns + g * GROUP;
       float inverse;
-      scales[at] = group_scale(group_peak(from), 127, &inverse);
+      float peak = group_peak(from);
+      scales[at] = format == MARTLET_INT4 ? group_power(peak, &inverse)
+                                          : group_scale(peak, 127, &inverse);
       if (inverse == 0) continue;
       int32_t sum = 0;
       for (int i = 0; i < GROUP; i++) {

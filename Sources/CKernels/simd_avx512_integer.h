@@ -71,8 +71,13 @@ SIMD_INLINE void fold_group(martlet_format format, size_t tiles, size_t tokens,
   UNROLL for (size_t t = 0; t < tiles; t++) {
     __m512 scale = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)scales[t]));
     UNROLL for (size_t n = 0; n < tokens; n++) {
-      __m512 factor = _mm512_mul_ps(scale, broadcast(from->scales[n]));
-      sums[t][n] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[t][n]), factor, sums[t][n]);
+      __m512 dot = _mm512_cvtepi32_ps(dots[t][n]), x_scale = broadcast(from->scales[n]);
+      if (format == MARTLET_INT4) {  // a power of two: exact, and beside the multipliers
+        dot = _mm512_scalef_ps(dot, _mm512_getexp_ps(x_scale));
+        sums[t][n] = _mm512_fmadd_ps(dot, scale, sums[t][n]);
+      } else {
+        sums[t][n] = _mm512_fmadd_ps(dot, _mm512_mul_ps(scale, x_scale), sums[t][n]);
+      }
     }
   }
 }

@@ -1,14 +1,14 @@
 // Reading one JSON object of a request field by field, so that every refusal names the field.
 // Null counts as missing. Unknown fields are left alone: clients of other servers send their own.
 
-import JSON
+package import JSON
 
-struct JSONFields {
+package struct JSONFields {
   let object: JSONObject
   /// Prefix of the names in errors, such as `chunking.`.
   let prefix: String
 
-  init(_ value: JSONValue, field: String = "") throws(RetrievalError) {
+  package init(_ value: JSONValue, field: String = "") throws(RetrievalError) {
     guard let object = value.object else {
       throw .invalidRequest(
         field: field.isEmpty ? "body" : field, message: "expected an object, found \(value.kind)")
@@ -17,18 +17,18 @@ struct JSONFields {
     prefix = field.isEmpty ? "" : field + "."
   }
 
-  func name(_ key: String) -> String { prefix + key }
+  package func name(_ key: String) -> String { prefix + key }
 
-  func invalid(_ key: String, _ message: String) -> RetrievalError {
+  package func invalid(_ key: String, _ message: String) -> RetrievalError {
     .invalidRequest(field: name(key), message: message)
   }
 
-  func value(_ key: String) -> JSONValue? {
+  package func value(_ key: String) -> JSONValue? {
     guard let value = object[key], !value.isNull else { return nil }
     return value
   }
 
-  func string(_ key: String) throws(RetrievalError) -> String? {
+  package func string(_ key: String) throws(RetrievalError) -> String? {
     guard let value = value(key) else { return nil }
     guard let string = value.string else {
       throw invalid(key, "expected a string, found \(value.kind)")
@@ -36,7 +36,7 @@ struct JSONFields {
     return string
   }
 
-  func bool(_ key: String) throws(RetrievalError) -> Bool? {
+  package func bool(_ key: String) throws(RetrievalError) -> Bool? {
     guard let value = value(key) else { return nil }
     guard let bool = value.bool else {
       throw invalid(key, "expected true or false, found \(value.kind)")
@@ -44,7 +44,7 @@ struct JSONFields {
     return bool
   }
 
-  func double(_ key: String, in range: ClosedRange<Double>? = nil) throws(RetrievalError)
+  package func double(_ key: String, in range: ClosedRange<Double>? = nil) throws(RetrievalError)
     -> Double?
   {
     guard let value = value(key) else { return nil }
@@ -57,7 +57,7 @@ struct JSONFields {
     return number
   }
 
-  func int(_ key: String, in range: ClosedRange<Int>) throws(RetrievalError) -> Int? {
+  package func int(_ key: String, in range: ClosedRange<Int>) throws(RetrievalError) -> Int? {
     guard let value = value(key) else { return nil }
     guard let number = value.int else {
       throw invalid(key, "expected a whole number, found \(value.kind)")
@@ -68,7 +68,7 @@ struct JSONFields {
     return number
   }
 
-  func choice<T: RawRepresentable & CaseIterable>(_ key: String, _ type: T.Type = T.self)
+  package func choice<T: RawRepresentable & CaseIterable>(_ key: String, _ type: T.Type = T.self)
     throws(RetrievalError) -> T? where T.RawValue == String
   {
     guard let word = try string(key) else { return nil }
@@ -82,7 +82,7 @@ struct JSONFields {
 
 extension JSONValue {
   /// What a message calls this kind of value.
-  var kind: String {
+  package var kind: String {
     switch self {
     case .null: "null"
     case .bool: "a boolean"

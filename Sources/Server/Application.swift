@@ -46,9 +46,12 @@ package final class Application: Sendable {
     serverURL: String? = nil, progress: (@Sendable (Double) -> Void)? = nil
   ) async throws(StartupFailure) -> String {
     let watch = Stopwatch()
+    let answers = try AnswerDefaults(configuration)
     let house = try await House.open(
       configuration, serverURL: serverURL, logger: logger, progress: progress)
-    state.publish(chat: house.chat, embedding: house.embedding, documents: house.documents)
+    state.publish(
+      chat: house.chat, embedding: house.embedding, documents: house.documents,
+      answers: answers)
     logger.info("ready", metadata: ["load_seconds": .stringConvertible(watch.seconds)])
     if let weights = house.chat?.unsavedWeights {
       saving.withLock { $0 = WeightSaving.start(weights, logger: logger) }

@@ -46,6 +46,18 @@ struct ConfigurationOptions: ParsableArguments {
   var data: String?
   @Option(help: "Keep quantised weights under the data folder for the next start (default true).")
   var weightCache: String?
+  @Option(
+    help: ArgumentHelp(
+      "How passages become an answer: stuff, map_reduce or refine (default stuff).",
+      valueName: "chain"))
+  var retrievalChain: String?
+  @Option(help: "Have the chat model rewrite questions before the search (default false).")
+  var retrievalRewrite: String?
+  @Option(help: "Most tokens of passages in a prompt (default: what the context leaves).")
+  var retrievalContext: String?
+  @Option(
+    help: ArgumentHelp("Jinja file that puts passages before the model.", valueName: "file"))
+  var retrievalTemplate: String?
   @Option(help: ArgumentHelp("File with one API key per line.", valueName: "file"))
   var apiKeyFile: String?
   @Flag(help: "Allow an address other than loopback without keys.")
@@ -69,7 +81,9 @@ struct ConfigurationOptions: ParsableArguments {
       "models": models, "quantize": quantize, "threads": threads, "context": context,
       "max_sequences": maxSequences, "max_queue": maxQueue, "kv_memory": kvMemory,
       "draft_model": draftModel, "speculation": speculation, "data": data,
-      "weight_cache": weightCache, "api_key_file": apiKeyFile,
+      "weight_cache": weightCache, "retrieval_chain": retrievalChain,
+      "retrieval_rewrite": retrievalRewrite, "retrieval_context": retrievalContext,
+      "retrieval_template": retrievalTemplate, "api_key_file": apiKeyFile,
       "allow_unauthenticated": allowUnauthenticated ? "true" : nil,
       "max_body": maxBody, "drain_seconds": drainSeconds, "log_level": logLevel,
     ]

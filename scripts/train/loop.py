@@ -1,4 +1,4 @@
-"""The training loop: one warm-up, constant, decay schedule over two stages, driven by the clock."""
+"""The training loop: one warm-up, constant, decay schedule over two stages of given token counts."""
 
 import os
 import time
@@ -18,10 +18,10 @@ LONG_SHARE = 0.03  # share of the chat stage's steps that take rows of full cont
 
 @dataclass
 class Plan:
-    """What a run does. Minutes are those spent in steps, over all resumed runs together."""
+    """What a run does. Tokens are counted over all resumed runs together, those that do not count in the loss too."""
 
-    pretrain_minutes: float
-    chat_minutes: float
+    pretrain_tokens: int
+    chat_tokens: int
     tokens_per_step: int
     learning_rate: float
     lengths: tuple[int, int]  # of the rows: usual, and long enough for passages
@@ -32,8 +32,6 @@ class Plan:
 @dataclass
 class Progress:
     step: int = 0
-    pretrain_seconds: float = 0.0
-    chat_seconds: float = 0.0
     pretrain_tokens: int = 0
     chat_tokens: int = 0
     losses: list[float] = field(default_factory=list)
@@ -52,7 +50,7 @@ def optimizers(model: Llama, learning_rate: float) -> list[torch.optim.Optimizer
 
 def rate(plan: Plan, progress: Progress) -> float:
     """The factor on the learning rate: up over the first steps, level, and down at the end of the chat stage."""
-    left = 1 - progress.chat_seconds / (60 * plan.chat_minutes)
+    left = 1 - progress.chat_tokens / plan.chat_tokens
     return min(1.0, (progress.step + 1) / WARM_UP_STEPS, max(0.0, left / DECAY))
 
 
@@ -115,16 +113,15 @@ class Trainer:
         return loss.item()
 
     def run(self) -> None:
-        """Trains until the plan's minutes are spent, logging and saving on the way."""
+        """Trains until the plan's tokens are spent, logging and saving on the way."""
         progress, plan = self.progress, self.plan
         saved = time.monotonic()
-        while progress.chat_seconds < 60 * plan.chat_minutes:
-            chatting = progress.pretrain_seconds >= 60 * plan.pretrain_minutes
+        while progress.chat_tokens < plan.chat_tokens:
+            chatting = progress.pretrain_tokens >= plan.pretrain_tokens
             began = time.monotonic()
             progress.losses = (progress.losses + [self.step(chatting)])[-20:]
             seconds = time.monotonic() - began
             stage = "chat" if chatting else "pretrain"
-            setattr(progress, f"{stage}_seconds", getattr(progress, f"{stage}_seconds") + seconds)
             setattr(progress, f"{stage}_tokens", getattr(progress, f"{stage}_tokens") + plan.tokens_per_step)
             progress.step += 1
             if progress.step % 20 == 0:
@@ -139,6 +136,6 @@ class Trainer:
         print(
             f"{stage} step {progress.step} loss {np.mean(progress.losses):.3f}"
             f" rate {rate(self.plan, progress):.2f} {self.plan.tokens_per_step / seconds:.0f} tokens/s"
-            f" minutes {progress.pretrain_seconds / 60:.1f} + {progress.chat_seconds / 60:.1f}",
+            f" tokens {progress.pretrain_tokens / 1e6:.1f}M + {progress.chat_tokens / 1e6:.1f}M",
             flush=True,
         )

@@ -90,3 +90,23 @@ extension InferenceEngine {
       events: events, assembler: TextAssembler(decoder: decoder, stops: stops), cancel: cancel)
   }
 }
+
+extension GenerationTextStream {
+  /// A stream that says `text` and ends: an answer that no model is asked for.
+  package init(saying text: String) {
+    let (events, continuation) = Events.makeStream()
+    continuation.yield(.finished(.stop, GenerationUsage(promptTokens: 0)))
+    continuation.finish()
+    self.init(
+      events: events, assembler: TextAssembler(decoder: FixedText(text: text), stops: []),
+      cancel: {})
+  }
+}
+
+/// Has the text ready, whatever tokens come.
+private struct FixedText: TokenDecoder {
+  let text: String
+
+  mutating func append(_ id: Int32) -> String { "" }
+  mutating func finish() -> String { text }
+}

@@ -38,6 +38,9 @@ package struct RetrievalRequest: Sendable, Hashable {
   package static let maximumTopK = 1000
 
   package var subject: Subject
+  /// A text like the one that is looked for (HyDE, arXiv 2212.10496): the first query's vector is the
+  /// mean of its own and this text's. Words are still those of the query.
+  package var hypothetical: String?
   package var collection = "default"
   package var topK = 4
   /// nil: hybrid for text, dense for a vector.

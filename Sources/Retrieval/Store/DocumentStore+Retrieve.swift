@@ -15,7 +15,7 @@ extension DocumentStore {
     if case .queries = request.subject { isBatch = true }
     if request.effectiveMode != .sparse {
       try requireModel(of: record)
-      tokens = try await embed(&queries, for: record)
+      tokens = try await embed(&queries, request.hypothetical, for: record)
     }
     let embedded = clock.now
     let results = try await search(request, queries)
@@ -46,9 +46,9 @@ extension DocumentStore {
   }
 
   /// Gives each query its vector; the tokens that the model read.
-  private func embed(_ queries: inout [PassageQuery], for record: CollectionRecord) async throws
-    -> Int
-  {
+  private func embed(
+    _ queries: inout [PassageQuery], _ hypothetical: String?, for record: CollectionRecord
+  ) async throws -> Int {
     guard let embedder else { throw RetrievalError.embeddingModelMissing }
     let dimension = embedder.identity.dimension
     if let vector = queries.first?.vector {
@@ -62,8 +62,14 @@ extension DocumentStore {
       }
       return 0
     }
-    let embedded = try await Self.embed(queries.map { $0.text ?? "" }, with: embedder)
-    for (number, text) in embedded.enumerated() { queries[number].vector = text.vector }
+    let texts = queries.map { $0.text ?? "" } + (hypothetical.map { [$0] } ?? [])
+    let embedded = try await Self.embed(texts, with: embedder)
+    for (number, text) in embedded.prefix(queries.count).enumerated() {
+      queries[number].vector = text.vector
+    }
+    if hypothetical != nil, let extra = embedded.last?.vector {
+      queries[0].vector = queries[0].vector.map { zip($0, extra).map { ($0 + $1) / 2 } }
+    }
     return embedded.reduce(0) { $0 + $1.tokenCount }
   }
 

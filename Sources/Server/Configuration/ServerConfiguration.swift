@@ -40,6 +40,14 @@ package struct ServerConfiguration: Sendable, Equatable {
   package var data = "./data"
   /// Keep quantised weights under `data` for the next start.
   package var weightCache = true
+  /// How answers from documents are made where a request's `retrieval` doesn't say.
+  package var retrievalChain = AnswerChain.stuff
+  /// Whether the chat model turns conversation and question into one query first.
+  package var retrievalRewrite = false
+  /// Most tokens of passages in a prompt; nil: what the context leaves.
+  package var retrievalContext: Int?
+  /// Jinja file that puts passages before the model; nil: ours.
+  package var retrievalTemplate: String?
   /// File with one API key per line.
   package var apiKeyFile: String?
   /// Permits a non-loopback address without keys.

@@ -53,6 +53,19 @@ struct Setting: Sendable {
       read: { $0.speculation?.rawValue }),
     text("data", \.data),
     flag("weight_cache", \.weightCache),
+    Setting(
+      key: "retrieval_chain",
+      apply: { text, configuration in
+        guard let chain = AnswerChain(rawValue: text) else {
+          return oneOf(AnswerChain.allCases.map(\.rawValue))
+        }
+        configuration.retrievalChain = chain
+        return nil
+      },
+      read: { $0.retrievalChain.rawValue }),
+    flag("retrieval_rewrite", \.retrievalRewrite),
+    optionalInteger("retrieval_context", \.retrievalContext, 1...(1 << 24)),
+    optionalText("retrieval_template", \.retrievalTemplate),
     optionalText("api_key_file", \.apiKeyFile),
     flag("allow_unauthenticated", \.allowUnauthenticated),
     integer("max_body", \.maxBody, 1...4096),

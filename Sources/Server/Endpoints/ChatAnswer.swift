@@ -30,7 +30,7 @@ struct ChatAnswer: Sendable {
           finishReason: $0.reason.rawValue)
       },
       usage: generation.usage(of: finished.map(\.usage)),
-      retrieval: retrieved?.json(answer: finished.first?.text ?? ""))
+      retrieval: retrieved?.json(answers: finished.map(\.text)))
   }
 
   private struct FinishedChoice: Sendable {
@@ -65,7 +65,7 @@ struct ChatAnswer: Sendable {
   // MARK: - Streamed
 
   /// Role first, then text, then one chunk per choice with its reason, then usage if asked for.
-  /// Results of retrieval ride on the first chunk, citations on the one with the reason.
+  /// Results of retrieval ride on the first chunk, a choice's citations on the one with its reason.
   func stream(into events: ServerSentEvents) async throws {
     do {
       let usages = try await withThrowingTaskGroup(of: GenerationUsage.self) { group in
@@ -111,7 +111,7 @@ struct ChatAnswer: Sendable {
         generation.observe(reason, usage)
         try await send(
           .init(index: index, delta: .init(), logprobs: nil, finishReason: reason.rawValue),
-          retrieval: index == 0 ? retrieved?.citationsJSON(in: text) : nil, into: events)
+          retrieval: retrieved?.citationsJSON(in: text, choice: index), into: events)
       }
     }
     return final

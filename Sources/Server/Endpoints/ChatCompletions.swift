@@ -9,16 +9,19 @@ struct ChatCompletions: Sendable {
   let state: ServerState
   let metrics: ServerMetrics
 
+  private static let idPrefix = "chatcmpl-"
+
   func respond(to request: Request) async throws -> Response {
     let json = try request.json()
     try UnsupportedFields.check(json)
     let body = try request.decode(ChatCompletionRequest.self, from: json)
     let model = try state.chatModel(named: body.model)
-    let prompt = try await prepare(body, with: model)
+    let order = try ChatOrder(body, model: model)
+    let plan = try await plan(body, order, with: model)
     let answer = ChatAnswer(
-      generation: try start(body, prompt: prompt.tokens, on: model),
+      generation: try start(plan, order, on: model),
       logprobs: ChatLogprobFormatter(tokenizer: model.tokenizer, isOn: body.logprobs ?? false),
-      retrieved: prompt.retrieved,
+      retrieved: plan.retrieved,
       includesUsage: body.sampling.streamOptions?.includeUsage ?? false)
     if body.sampling.stream ?? false {
       return ServerSentEvents.response { try await answer.stream(into: $0) }
@@ -26,47 +29,83 @@ struct ChatCompletions: Sendable {
     return try .json(try await answer.whole())
   }
 
-  /// The prompt's tokens, with the passages that `retrieval` asked for.
-  private func prepare(
-    _ body: ChatCompletionRequest, with model: ChatModel
-  ) async throws -> (tokens: [Int32], retrieved: RetrievedPassages?) {
+  /// The prompt, or with `retrieval` what is left to do once passages are found.
+  private func plan(
+    _ body: ChatCompletionRequest, _ order: ChatOrder, with model: ChatModel
+  ) async throws -> AnswerPlan {
     let messages = try ChatPrompt.normalize(body.messages)
-    let render = { (messages: [JSONValue]) throws(APIError) -> [Int32] in
-      model.tokenizer.encode(
-        try ChatPrompt.render(
-          messages, with: model, addGenerationPrompt: body.addGenerationPrompt ?? true,
-          arguments: body.chatTemplateArguments ?? [:],
-          parseSpecialTokens: body.parseSpecialTokens ?? false))
+    var renderer = ChatRenderer(
+      model: model, addGenerationPrompt: body.addGenerationPrompt ?? true,
+      arguments: body.chatTemplateArguments ?? [:],
+      parseSpecialTokens: body.parseSpecialTokens ?? false)
+    guard let fields = body.retrieval, !fields.isNull else {
+      return AnswerPlan(step: .prompt(try renderer.tokens(messages)))
     }
-    guard let fields = body.retrieval, !fields.isNull else { return (try render(messages), nil) }
-    let builder = ContextBuilder(
-      documents: try state.documentStore(), metrics: metrics,
-      tokenBudget: Self.promptBudget(of: body, with: model), render: render)
-    return try await builder.build(fields: fields, messages: messages)
-  }
-
-  /// Passages leave room for the answer: what was asked for, else a quarter of the context.
-  private static func promptBudget(of body: ChatCompletionRequest, with model: ChatModel) -> Int {
-    let answer = body.sampling.maxTokens ?? model.contextLength / 4
-    return model.contextLength - min(max(0, answer), model.contextLength / 2)
+    let options = try AnswerOptions(fields, defaults: state.answerDefaults)
+    renderer.addGenerationPrompt = true
+    let calls = SideCalls(renderer: renderer, metrics: metrics)
+    let finder = PassageFinder(
+      documents: try state.documentStore(), writer: QueryWriter(calls: calls), metrics: metrics)
+    return try await DocumentAnswer(
+      finder: finder, calls: calls, options: options, messages: messages,
+      promptBudget: order.promptBudget(contextLength: model.contextLength),
+      answerTokens: order.answerTokens(contextLength: model.contextLength)
+    ).plan(fields)
   }
 
   private func start(
-    _ body: ChatCompletionRequest, prompt: [Int32], on model: ChatModel
+    _ plan: AnswerPlan, _ order: ChatOrder, on model: ChatModel
   ) throws(APIError) -> Generation {
+    var generation: Generation
+    switch plan.step {
+    case .fixed(let text):
+      generation = .saying(
+        text, choices: order.choices, on: model, idPrefix: Self.idPrefix, metrics: metrics)
+    case .prompt(let tokens):
+      var request = order.request
+      request.prompt = tokens
+      generation = try .start(
+        request, choices: order.choices, stops: order.stops, on: model, idPrefix: Self.idPrefix,
+        metrics: metrics)
+    }
+    generation.earlier = plan.usage
+    return generation
+  }
+}
+
+/// How an answer is to be generated, whatever its prompt will be. Checked before anything is asked of
+/// the model.
+private struct ChatOrder {
+  /// Without a prompt.
+  let request: GenerationRequest
+  let choices: Int
+  let stops: [String]
+  private let maxTokens: Int?
+
+  init(_ body: ChatCompletionRequest, model: ChatModel) throws {
     let wantsLogprobs = body.logprobs ?? false
     if body.topLogprobs != nil, !wantsLogprobs {
-      throw .invalid("top_logprobs needs logprobs: true.", param: "top_logprobs")
+      throw APIError.invalid("top_logprobs needs logprobs: true.", param: "top_logprobs")
     }
-    let request = GenerationRequest(
-      prompt: prompt,
-      sampling: try body.sampling.parameters(defaults: model.defaults),
-      maximumTokens: try body.sampling.checkedMaxTokens() ?? model.contextLength,
+    maxTokens = try body.sampling.checkedMaxTokens()
+    request = GenerationRequest(
+      prompt: [], sampling: try body.sampling.parameters(defaults: model.defaults),
+      maximumTokens: maxTokens ?? model.contextLength,
       stopTokens: try body.sampling.checkedStopTokens(vocabularySize: model.vocabularySize),
       ignoreEndOfSequence: body.sampling.ignoreEndOfSequence ?? false,
       logprobs: wantsLogprobs ? body.topLogprobs ?? 0 : nil)
-    return try .start(
-      request, choices: try body.sampling.checkedChoices(), stops: try body.sampling.checkedStop(),
-      on: model, idPrefix: "chatcmpl-", metrics: metrics)
+    choices = try body.sampling.checkedChoices()
+    stops = try body.sampling.checkedStop()
+    try request.sampling.validate(vocabularySize: model.vocabularySize)
+  }
+
+  /// Passages leave room for the answer: what was asked for, else a quarter of the context.
+  func promptBudget(contextLength: Int) -> Int {
+    contextLength - min(maxTokens ?? contextLength / 4, contextLength / 2)
+  }
+
+  /// Tokens of an answer that a later call improves.
+  func answerTokens(contextLength: Int) -> Int {
+    min(maxTokens ?? 256, contextLength / 4)
   }
 }

@@ -10,7 +10,10 @@ import Tokenizers
 struct Generation: Sendable {
   let model: ChatModel
   let choices: [GenerationTextStream]
+  /// Empty for an answer that the model isn't asked for.
   let prompt: [Int32]
+  /// What calls before this one took; part of the answer's usage.
+  var earlier = CallUsage()
   /// Constant over the chunks of a stream.
   let id: String
   let created = Timestamp.now.unixSeconds
@@ -38,22 +41,31 @@ struct Generation: Sendable {
         throw refusal
       }
     }
-    RequestTrace.note("model", model.id)
-    RequestTrace.note("prompt_tokens", request.prompt.count)
     return Generation(
-      model: model, choices: streams, prompt: request.prompt, id: idPrefix + RandomID.make(),
+      model: model, choices: streams, prompt: request.prompt, idPrefix: idPrefix,
       metrics: metrics)
   }
 
+  /// A fixed answer in the place of each choice: the model isn't asked.
+  static func saying(
+    _ text: String, choices: Int, on model: ChatModel, idPrefix: String, metrics: ServerMetrics
+  ) -> Generation {
+    Generation(
+      model: model, choices: (0..<choices).map { _ in GenerationTextStream(saying: text) },
+      prompt: [], idPrefix: idPrefix, metrics: metrics)
+  }
+
   private init(
-    model: ChatModel, choices: [GenerationTextStream], prompt: [Int32], id: String,
+    model: ChatModel, choices: [GenerationTextStream], prompt: [Int32], idPrefix: String,
     metrics: ServerMetrics
   ) {
     self.model = model
     self.choices = choices
     self.prompt = prompt
-    self.id = id
+    id = idPrefix + RandomID.make()
     self.metrics = metrics
+    RequestTrace.note("model", model.id)
+    RequestTrace.note("prompt_tokens", prompt.count)
   }
 
   var promptTokens: Int { prompt.count }
@@ -65,8 +77,9 @@ struct Generation: Sendable {
     let completion = parts.reduce(0) { $0 + $1.completionTokens }
     RequestTrace.note("completion_tokens", completion)
     return Usage(
-      promptTokens: promptTokens, completionTokens: completion,
-      cachedTokens: Self.cachedTokens(of: parts),
+      promptTokens: promptTokens + earlier.promptTokens,
+      completionTokens: completion + earlier.completionTokens,
+      cachedTokens: Self.cachedTokens(of: parts) + earlier.cachedTokens,
       acceptedPredictionTokens: parts.reduce(0) { $0 + $1.acceptedDraftTokens })
   }
 

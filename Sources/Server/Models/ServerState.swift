@@ -16,6 +16,7 @@ package final class ServerState: Sendable {
     var chat: ChatModel?
     var embedding: EmbeddingModel?
     var documents: DocumentStore?
+    var answers = AnswerDefaults()
   }
 
   private let loaded = Mutex(Loaded())
@@ -24,12 +25,18 @@ package final class ServerState: Sendable {
   var chat: ChatModel? { loaded.withLock { $0.chat } }
   var embedding: EmbeddingModel? { loaded.withLock { $0.embedding } }
   var documents: DocumentStore? { loaded.withLock { $0.documents } }
+  /// How answers from documents are made where a request doesn't say.
+  var answerDefaults: AnswerDefaults { loaded.withLock { $0.answers } }
 
-  func publish(chat: ChatModel?, embedding: EmbeddingModel?, documents: DocumentStore) {
+  func publish(
+    chat: ChatModel?, embedding: EmbeddingModel?, documents: DocumentStore,
+    answers: AnswerDefaults = AnswerDefaults()
+  ) {
     loaded.withLock {
       $0.chat = chat
       $0.embedding = embedding
       $0.documents = documents
+      $0.answers = answers
       if $0.phase == .loading { $0.phase = .ready }
     }
   }

@@ -59,6 +59,12 @@ package final class ServerMetrics: Sendable {
   package let retrievalDuration = Histogram(
     "martlet_retrieval_duration_seconds", "One retrieve request, embedding included.",
     labels: ["mode"], bounds: latencyBounds)
+  package let retrievalCalls = Counter(
+    "martlet_retrieval_calls_total", "Calls of the chat model on the way to an answer.",
+    labels: ["purpose"])
+  package let retrievalAnswers = Counter(
+    "martlet_retrieval_answers_total",
+    "Chat requests answered from documents by their chain, or not_found.", labels: ["chain"])
   package let ingestedChunks = Counter("martlet_ingested_chunks_total", "Chunks written.")
 
   package init() {}
@@ -68,7 +74,8 @@ package final class ServerMetrics: Sendable {
     var text = PrometheusText()
     for counter in [
       httpRequests, rejected, finished, promptTokens, cachedPromptTokens, generationTokens,
-      draftTokens, acceptedDraftTokens, embeddingTokens, embeddingTexts, ingestedChunks,
+      draftTokens, acceptedDraftTokens, embeddingTokens, embeddingTexts, retrievalCalls,
+      retrievalAnswers, ingestedChunks,
     ] {
       counter.render(into: &text)
     }

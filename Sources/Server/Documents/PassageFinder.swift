@@ -1,0 +1,65 @@
+// From the question of a conversation to ranked passages: rewriting, further queries and a
+// hypothetical answer where the request wants them, then the search.
+
+import Inference
+import JSON
+import Retrieval
+
+/// What was searched for and what was found.
+struct FoundPassages: Sendable {
+  /// The last user message, or what the model made of it.
+  var question: String
+  /// All that was searched for; the question comes first.
+  var queries: [String]
+  var hypothetical: String?
+  /// Best first.
+  var results: [RetrievedChunk]
+}
+
+struct PassageFinder: Sendable {
+  let documents: DocumentStore
+  let writer: QueryWriter
+  let metrics: ServerMetrics
+
+  func find(
+    _ fields: JSONValue, _ options: AnswerOptions, in messages: [JSONValue]
+  ) async throws -> FoundPassages {
+    guard let asked = ChatPrompt.question(in: messages), !asked.trimmed.isEmpty else {
+      throw APIError.invalid(
+        "retrieval needs a user message with text to search for.", param: "messages")
+    }
+    // A field that is wrong is told before the model is asked anything.
+    var request = try RetrievalRequest(json: fields, subject: .query(asked), field: "retrieval")
+    try Self.check(request, options)
+    let wanted = request.topK
+    let question = options.rewrite ? try await writer.standalone(asked, in: messages) : asked
+    async let alternatives =
+      options.queries > 1
+      ? writer.alternatives(to: question, count: options.queries - 1) : []
+    async let hypothetical = options.hyde ? writer.hypotheticalAnswer(to: question) : nil
+    let queries = [question] + (try await alternatives)
+    request.hypothetical = try await hypothetical
+    request.subject = .queries(queries)
+    if queries.count > 1 { request.topK = max(request.topK, RankFusion.leastDepth) }
+
+    let watch = Stopwatch()
+    let response = try await documents.retrieve(request)
+    metrics.retrievalDuration.observe(watch.seconds, request.effectiveMode.rawValue)
+    metrics.embeddingTokens.increment(by: Double(response.promptTokens))
+    let results =
+      queries.count > 1
+      ? RankFusion.fuse(response.results, count: wanted) : response.results.first ?? []
+    RequestTrace.note("passages", results.count)
+    return FoundPassages(
+      question: question, queries: queries, hypothetical: request.hypothetical, results: results)
+  }
+
+  private static func check(
+    _ request: RetrievalRequest, _ options: AnswerOptions
+  ) throws(RetrievalError) {
+    if options.hyde, request.effectiveMode == .sparse {
+      throw .invalidRequest(
+        field: "retrieval.hyde", message: "needs \"mode\": \"hybrid\" or \"dense\"")
+    }
+  }
+}
