@@ -42,7 +42,8 @@ struct Embeddings: Sendable {
     switch body.input {
     case .texts(let texts):
       try check(texts.map(\.isEmpty))
-      return try await model.embedder.embed(texts, prompt: prompt ?? model.embedder.prompts.standard)
+      return try await model.embedder.embed(
+        texts, prompt: prompt ?? model.embedder.prompts.standard)
     case .tokens(let lists):
       try check(lists.map(\.isEmpty))
       guard prompt == nil else {
@@ -55,7 +56,8 @@ struct Embeddings: Sendable {
   }
 
   /// nil where the request names none.
-  private func prompt(of body: EmbeddingRequest, _ model: EmbeddingModel) throws(APIError) -> String?
+  private func prompt(of body: EmbeddingRequest, _ model: EmbeddingModel) throws(APIError)
+    -> String?
   {
     guard let name = body.promptName else { return body.prompt }
     guard body.prompt == nil else {

@@ -30,6 +30,25 @@ package final class CrossEncoder: Sendable {
     let norm: NormLayer?
     let output: Linear
     let classifiesMean: Bool
+
+    init(
+      _ options: ClassifierOptions, _ file: ConfigurationFile, _ builder: EncoderBuilder
+    ) throws(ModelError) {
+      let width = builder.configuration.hiddenSize
+      var (hasBias, pooling) = (true, "cls")
+      if let key = options.biasKey { hasBias = try file.bool(key) ?? false }
+      if let key = options.poolingKey {
+        pooling = try file.string(key) ?? pooling
+        guard ["cls", "mean"].contains(pooling) else {
+          throw file.unsupported(key, pooling, supported: ["cls", "mean"])
+        }
+      }
+      dense = try builder.linear(options.dense, width, width, bias: hasBias)
+      activation = options.activation
+      norm = try options.norm.map { (name) throws(ModelError) in try builder.norm(name) }
+      output = try builder.linear(options.output, 1, width, bias: true)
+      classifiesMean = pooling == "mean"
+    }
   }
 
   package static func load(directory: String, pool: ThreadPool) throws(ModelError) -> CrossEncoder {
@@ -51,19 +70,7 @@ package final class CrossEncoder: Sendable {
     let checkpoint = try Checkpoint(directory: layout.modelDirectory)
     let builder = EncoderBuilder(
       configuration: configuration, checkpoint: checkpoint, names: family.names, pool: pool)
-    let width = configuration.hiddenSize
-    let hasBias = try options.biasKey.map { (key) throws(ModelError) in try file.bool(key) ?? false }
-    let pooling = try options.poolingKey.flatMap { (key) throws(ModelError) in try file.string(key) }
-    guard ["cls", "mean"].contains(pooling ?? "cls") else {
-      throw file.unsupported(
-        options.poolingKey ?? "", pooling ?? "", supported: ["cls", "mean"])
-    }
-    let head = Head(
-      dense: try builder.linear(options.dense, width, width, bias: hasBias ?? true),
-      activation: options.activation,
-      norm: try options.norm.map { (name) throws(ModelError) in try builder.norm(name) },
-      output: try builder.linear(options.output, 1, width, bias: true),
-      classifiesMean: pooling == "mean")
+    let head = try Head(options, file, builder)
     return CrossEncoder(
       name: directoryName(directory), encoder: try builder.build(), configuration: configuration,
       layout: layout, head: head, usesSigmoid: try usesSigmoid(file, directory), pool: pool)

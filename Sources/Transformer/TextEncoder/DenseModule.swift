@@ -50,7 +50,8 @@ struct DenseModule: Sendable {
     let output = try file.requiredInteger("out_features", in: SizeLimits.hidden)
     // Without one torch's default of the module, tanh.
     let name = try file.string("activation_function") ?? "Tanh"
-    guard let activation = name.split(separator: ".").last.flatMap({ Activation(rawValue: "\($0)") })
+    guard
+      let activation = name.split(separator: ".").last.flatMap({ Activation(rawValue: "\($0)") })
     else {
       throw file.unsupported(
         "activation_function", name, supported: Activation.allCases.map(\.rawValue))

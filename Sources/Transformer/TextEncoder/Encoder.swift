@@ -13,8 +13,9 @@ struct EncoderEmbeddings: Sendable {
   let norm: NormLayer
 
   /// - Parameter types: of all tokens, or none for type 0 throughout; ones beyond the table are 0
-  func apply(_ plan: BatchPlan, types tokenTypes: [UInt8], into hidden: Activations, pool: ThreadPool)
-  {
+  func apply(
+    _ plan: BatchPlan, types tokenTypes: [UInt8], into hidden: Activations, pool: ThreadPool
+  ) {
     let width = words.columns
     words.lookUp(plan.tokens, into: hidden, pool: pool)
     let add = kernels.add

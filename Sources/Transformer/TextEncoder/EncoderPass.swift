@@ -36,8 +36,9 @@ final class EncoderPass: Sendable {
   /// Tokens that go through the layers together: enough to use each weight well.
   private static let tokensPerPass = 1024
 
-  init(encoder: Encoder, configuration: TextEncoderConfiguration, maximumTokens: Int, pool: ThreadPool)
-  {
+  init(
+    encoder: Encoder, configuration: TextEncoderConfiguration, maximumTokens: Int, pool: ThreadPool
+  ) {
     self.encoder = encoder
     self.maximumTokens = maximumTokens
     self.pool = pool

@@ -66,6 +66,7 @@ package struct ModelPrompts: Sendable, Hashable {
 
   /// Names that a request may use.
   package var names: [String] {
-    named.map(\.name) + ["query", "document"].filter { name in !named.contains { $0.name == name } }
+    named.map(\.name)
+      + ["query", "document"].filter { name in !named.contains { $0.name == name } }
   }
 }

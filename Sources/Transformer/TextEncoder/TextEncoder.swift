@@ -85,7 +85,8 @@ package final class TextEncoder: Sendable {
   /// One vector per text. Ids come with special tokens and cut to `maximumTokens` (what is longer
   /// is cut here); a text of no ids at all has a vector of zeros. Throws only where memory runs out.
   /// - Parameter promptTokenCount: how many ids at the beginning are a prompt's
-  package func embed(_ batch: [[Int32]], promptTokenCount: Int = 0) throws(ModelError) -> [[Float]] {
+  package func embed(_ batch: [[Int32]], promptTokenCount: Int = 0) throws(ModelError) -> [[Float]]
+  {
     let pooled = try pass.run(batch.map { EncoderInput(ids: $0) }) { rows, count in
       pooling.apply(rows, count: count, width: hiddenSize, promptCount: promptTokenCount)
     }
