@@ -56,7 +56,7 @@ import Tokenizers
     #expect(embedder.prompts.similarity == "dot")
     let (plain, _) = try self.embedder("sentence-lasttoken")
     #expect(plain.prompts.query == "" && plain.prompts["document"] == "")
-    #expect(plain.prompts.names == ["query", "document"])
+    #expect(plain.prompts.names == ["document", "query"])
   }
 }
 

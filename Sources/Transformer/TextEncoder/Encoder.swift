@@ -18,21 +18,22 @@ struct EncoderEmbeddings: Sendable {
   ) {
     let width = words.columns
     words.lookUp(plan.tokens, into: hidden, pool: pool)
-    let add = kernels.add
-    types.withUnsafeBufferPointer { types in
-      guard let table = types.baseAddress else { return }
-      for row in 0..<hidden.rows {
-        let type = tokenTypes.isEmpty ? 0 : Int(tokenTypes[row]) * width
-        add(hidden[row], table + (type < types.count ? type : 0), width, hidden[row])
-      }
+    if !types.isEmpty {
+      let rows = (0..<hidden.rows).map { tokenTypes.isEmpty ? 0 : Int(tokenTypes[$0]) }
+      add(rows.map { ($0 + 1) * width <= types.count ? $0 : 0 }, of: types, to: hidden)
     }
-    positions?.table.withUnsafeBufferPointer { table in
-      guard let table = table.baseAddress, let rows = positions?.rows(of: plan) else { return }
-      for (row, position) in rows.enumerated() {
-        add(hidden[row], table + position * width, width, hidden[row])
-      }
-    }
+    if let positions { add(positions.rows(of: plan), of: positions.table, to: hidden) }
     norm.apply(hidden, into: hidden, pool: pool)
+  }
+
+  /// Adds a row of the table to each of `hidden`.
+  private func add(_ rows: [Int], of table: [Float], to hidden: Activations) {
+    table.withUnsafeBufferPointer { table in
+      guard let table = table.baseAddress else { return }
+      for (row, place) in rows.enumerated() {
+        kernels.add(hidden[row], table + place * hidden.columns, hidden.columns, hidden[row])
+      }
+    }
   }
 }
 

@@ -65,6 +65,8 @@ struct EncoderBuilder {
 
   private func block(_ index: Int, _ bias: PositionBias?) throws(ModelError) -> EncoderBlock {
     let stem = prefix + names.layers + "\(index)."
+    let layer = configuration.layers[index]
+    let attention = try attention(stem, layer, bias)
     let norms: EncoderBlock.Norms
     switch configuration.norm {
     case .after:
@@ -75,10 +77,9 @@ struct EncoderBuilder {
         attention: try index == 0 ? nil : norm(stem + names.attentionNorm),
         feedForward: try norm(stem + names.outputNorm))
     }
-    let layer = configuration.layers[index]
     return EncoderBlock(
-      attention: try attention(stem, layer, bias), feedForward: try feedForward(stem),
-      norms: norms, rotation: layer.rotation)
+      attention: attention, feedForward: try feedForward(stem), norms: norms,
+      rotation: layer.rotation)
   }
 
   private func attention(
