@@ -25,7 +25,6 @@ const martlet_kernels martlet_portable_kernels = {
     .rope = portable_rope,
     .attention = portable_attention,
     .dot = portable_dot,
-    .dot_rows = portable_dot_rows,
     .argmax = portable_argmax,
     .log_sum_exp = portable_log_sum_exp,
     .exponentials = portable_exponentials,

@@ -82,11 +82,6 @@ float portable_dot(const float *x, const float *y, size_t n) {
   return sum_lanes(joined);
 }
 
-void portable_dot_rows(const float *query, const float *rows, size_t n, size_t count,
-                       float *scores) {
-  for (size_t row = 0; row < count; row++) scores[row] = portable_dot(query, rows + row * n, n);
-}
-
 size_t portable_argmax(const float *x, size_t n) {
   size_t best = 0;
   float m = -INFINITY;

@@ -133,6 +133,9 @@ SIMD_INLINE floats or_sign(floats x, floats sign) {
 SIMD_INLINE ints to_ints(floats x) {
   return (ints){_mm256_cvtps_epi32(x.low), _mm256_cvtps_epi32(x.high)};
 }
+SIMD_INLINE floats from_ints(ints x) {
+  return (floats){_mm256_cvtepi32_ps(x.low), _mm256_cvtepi32_ps(x.high)};
+}
 SIMD_INLINE ints broadcast_int(int32_t x) {
   __m256i v = _mm256_set1_epi32(x);
   return (ints){v, v};

@@ -117,6 +117,7 @@ SIMD_INLINE float peak_of(floats a, floats b) {
 
 // To the nearest integers, ties to even.
 SIMD_INLINE ints to_ints(floats x) { return _mm512_cvtps_epi32(x); }
+SIMD_INLINE floats from_ints(ints x) { return _mm512_cvtepi32_ps(x); }
 SIMD_INLINE ints int_zeros(void) { return _mm512_setzero_si512(); }
 SIMD_INLINE ints add_ints(ints a, ints b) { return _mm512_add_epi32(a, b); }
 SIMD_INLINE ints broadcast_int(int32_t x) { return _mm512_set1_epi32(x); }

@@ -107,7 +107,7 @@ SIMD_INLINE floats add_product(floats sum, const float *x, const float *y, size_
   return add(sum, multiply(load_first(x, left), load_first(y, left)));
 }
 
-SIMD_INLINE float dot(const float *x, const float *y, size_t n) {
+SIMD static float simd_dot(const float *x, const float *y, size_t n) {
   floats lanes[4];
   size_t i = 0;
   for (int k = 0; k < 4; k++) lanes[k] = zeros();
@@ -125,13 +125,6 @@ SIMD_INLINE float dot(const float *x, const float *y, size_t n) {
   }
   return tree_sum(add(add(lanes[0], lanes[1]),
                                 add(lanes[2], lanes[3])));
-}
-
-SIMD static float simd_dot(const float *x, const float *y, size_t n) { return dot(x, y, n); }
-
-SIMD static void simd_dot_rows(const float *query, const float *rows, size_t n, size_t count,
-                            float *scores) {
-  for (size_t row = 0; row < count; row++) scores[row] = dot(query, rows + row * n, n);
 }
 
 SIMD static size_t simd_argmax(const float *x, size_t n) {

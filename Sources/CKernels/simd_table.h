@@ -18,8 +18,9 @@
 #include "simd_avx512_scan.h"
 #else
 #include "simd_avx2_products.h"
-#define simd_scan portable_scan
+#include "simd_avx2_scan.h"
 #endif
+#include "simd_scan.h"
 
 static void simd_multiply(const martlet_product *p, size_t tile_begin, size_t tile_end) {
   void (*const folds[])(const product_part *) = {
@@ -53,7 +54,6 @@ const martlet_kernels SIMD_TABLE = {
     .rope = simd_rope,
     .attention = simd_attention,
     .dot = simd_dot,
-    .dot_rows = simd_dot_rows,
     .argmax = simd_argmax,
     .log_sum_exp = simd_log_sum_exp,
     .exponentials = simd_exponentials,

@@ -32,8 +32,6 @@ void portable_add(const float *x, const float *y, size_t n, float *z);
 void portable_rope(float *x, size_t heads, size_t d, size_t half, const float *cosine,
                    const float *sine);
 float portable_dot(const float *x, const float *y, size_t n);
-void portable_dot_rows(const float *query, const float *rows, size_t n, size_t count,
-                       float *scores);
 size_t portable_argmax(const float *x, size_t n);
 float portable_log_sum_exp(const float *x, size_t n);
 uint64_t portable_read_sum(const void *bytes, size_t byte_count);

@@ -43,6 +43,27 @@ import Testing
     }
   }
 
+  @Test func otherDocumentsAreMixedIn() throws {
+    try withFile("{\"id\":\"1\",\"text\":\"a\"}") { texts in
+      try withFile("{\"id\":\"1\",\"text\":\"模\"}") { others in
+        try withFile("q1 0 1 2") { judgments in
+          func judged(_ distractors: [String]) throws -> JudgedCollection {
+            try JudgedCollection(
+              documents: texts, distractors: distractors, queries: texts, judgments: judgments)
+          }
+          let mixed = try judged([others, texts])
+          #expect(mixed.documents.map(\.id) == ["1", "0:1", "1:1"])
+          #expect(mixed.documents.map(\.text) == ["a", "模", "a"] && mixed.queries.count == 1)
+          let names = try [[], [others], [texts], [others, texts]].map {
+            try judged($0).fingerprint
+          }
+          #expect(Set(names).count == 4 && names.allSatisfy { $0.count == 16 })
+          #expect(try judged([others]).fingerprint == names[1])
+        }
+      }
+    }
+  }
+
   @Test(arguments: ["{\"id\":1,\"text\":\"a\"}", "{", "[]", "{\"id\":\"1\"}"])
   func badTextsAreNamed(line: String) throws {
     try withFile("{\"id\":\"1\",\"text\":\"a\"}\n" + line) { path in

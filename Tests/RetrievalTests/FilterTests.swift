@@ -70,6 +70,47 @@ import Testing
     #expect(FilterPredicate(try Filter(json: json(text))).matches(["a": 1]) == expected)
   }
 
+  /// By columns of values as by one document after the other, while documents come.
+  @Test func columnsSayTheSame() throws {
+    var random = SeededRandom(seed: 17)
+    let values: [JSONValue] = [
+      1, 2, 2.5, "a", "ab", "中文", "2024-05-01", "2024-05-01T00:00:00Z", true, .null, ["a", 2],
+      ["b": 1],
+    ]
+    func value() -> JSONValue { values.randomElement(using: &random) ?? .null }
+    func filter(_ depth: Int) -> Filter {
+      switch depth > 0 ? Int.random(in: 0..<5, using: &random) : 0 {
+      case 1: .and([filter(depth - 1), filter(depth - 1)])
+      case 2: .or([filter(depth - 1), filter(depth - 1), filter(depth - 1)])
+      case 3: .not(filter(depth - 1))
+      default:
+        switch FilterComparison.allCases.randomElement(using: &random) ?? .eq {
+        case .in: .comparison(.in, key: "x", value: [value(), value()])
+        case .nin: .comparison(.nin, key: "y", value: [value(), value()])
+        case .exists: .comparison(.exists, key: "x.b", value: true)
+        case let other:
+          .comparison(other, key: Bool.random(using: &random) ? "x" : "y", value: value())
+        }
+      }
+    }
+    var documents: [JSONObject] = []
+    let cache = MetadataCache()
+    for _ in 0..<60 {
+      for _ in 0..<7 {
+        var metadata: JSONObject = [:]
+        if Bool.random(using: &random) { metadata["x"] = value() }
+        if Bool.random(using: &random) { metadata["y"] = value() }
+        documents.append(metadata)
+      }
+      let predicate = FilterPredicate(filter(3))
+      // A reader's copy may be behind what another one has put into the columns.
+      let known = Array(documents.prefix(Int.random(in: 1...documents.count, using: &random)))
+      let found = predicate.matches(known.count) { cache.column($0.key, of: known) }
+      #expect(found.rowCount == known.count)
+      #expect(known.indices.map { found[$0] } == known.map(predicate.matches))
+    }
+  }
+
   @Test(arguments: [
     ("[]", "filter"), ("{}", "filter.type"), (#"{"type":"like"}"#, "filter.type"),
     (#"{"type":"eq","value":1}"#, "filter.key"), (#"{"type":"eq","key":"a"}"#, "filter.value"),

@@ -12,9 +12,14 @@ import Testing
         """
         {"query": "why", "collection": "c", "top_k": 7, "mode": "dense", "fusion": "minmax",
          "filter": {"type": "exists", "key": "a"}, "min_score": 0.5,
-         "mmr": {"lambda": 0.25, "fetch_k": 9}, "explain": true, "rerank": false, "other": 1}
+         "mmr": {"lambda": 0.25, "fetch_k": 9}, "explain": true, "rerank": false, "other": 1,
+         "dedupe": {"similarity": 0.9}, "max_per_document": 2,
+         "expand": {"by": "section", "max_characters": 90}}
         """))
     var expected = RetrievalRequest(.query("why"))
+    expected.deduplication = Deduplication(similarity: 0.9)
+    expected.maximumPerDocument = 2
+    expected.expansion = Expansion(.section, maximumSize: 90)
     expected.collection = "c"
     expected.topK = 7
     expected.mode = .dense
@@ -35,6 +40,12 @@ import Testing
     #expect(vector.subject == .vector([1, 0.5]) && vector.effectiveMode == .dense)
     let mmr = try RetrievalRequest(json: json(#"{"queries": ["a"], "mmr": {}}"#)).mmr
     #expect(mmr == MaximalMarginalRelevance(lambda: 0.5, fetchCount: 50))
+    let other = try RetrievalRequest(
+      json: json(#"{"query": "a", "dedupe": true, "expand": {}, "boosts": {"标题": 2, "b.c": 0}}"#))
+    #expect(other.deduplication == Deduplication(similarity: 0.98))
+    #expect(other.expansion == Expansion(.chunks, count: 1, maximumSize: 4000))
+    #expect(other.boosts == [FieldBoost(key: "标题", weight: 2), FieldBoost(key: "b.c", weight: 0)])
+    #expect(try RetrievalRequest(json: json(#"{"query":"a","dedupe":false}"#)).deduplication == nil)
   }
 
   @Test func aChatRequestBringsItsOwnQuery() throws {
@@ -61,6 +72,17 @@ import Testing
     (#"{"query":"a","min_score":"x"}"#, "min_score"), (#"{"query":"a","explain":1}"#, "explain"),
     (#"{"query":"a","filter":{"type":"and","filters":[{"type":"?"}]}}"#, "filter.filters[0].type"),
     (#"{"query":"a","collection":3}"#, "collection"),
+    (#"{"query":"a","boosts":["title"]}"#, "boosts"),
+    (#"{"query":"a","boosts":{"title":-1}}"#, "boosts.title"),
+    (#"{"query":"a","boosts":{"a":1,"b":1,"c":1,"d":1,"e":1,"f":1,"g":1,"h":1,"i":1}}"#, "boosts"),
+    (#"{"query":"a","mode":"dense","boosts":{"title":1}}"#, "boosts"),
+    (#"{"query":"a","dedupe":"text"}"#, "dedupe"),
+    (#"{"query":"a","dedupe":{"similarity":1.1}}"#, "dedupe.similarity"),
+    (#"{"query":"a","max_per_document":0}"#, "max_per_document"),
+    (#"{"query":"a","expand":true}"#, "expand"),
+    (#"{"query":"a","expand":{"by":"page"}}"#, "expand.by"),
+    (#"{"query":"a","expand":{"count":0}}"#, "expand.count"),
+    (#"{"query":"a","expand":{"max_characters":-1}}"#, "expand.max_characters"),
   ]) func refusals(text: String, field: String) throws {
     let value = try json(text)
     let error = try #require(refusal { _ = try RetrievalRequest(json: value) })

@@ -69,6 +69,24 @@ let pool = ThreadPool(threads: 2, niceness: 0)
     }
   }
 
+  @Test func partsAddUpToTheScore() throws {
+    let texts = texts(400, seed: 5).enumerated().map { $1 + ($0 % 3 == 0 ? " 机器学习" : "") }
+    let index = try index(texts, batch: 90)
+    for query in queries + ["w2* w3", "\"w1 w2\" w1 w1", "机器学习 学", "\"机器学习\" w1"] {
+      let search = LexicalSearch(LexicalQuery(query, language: "en"), in: index, mask: nil)
+      for hit in search.top(texts.count) {
+        let parts = search.parts(ofRow: hit.row)
+        #expect(parts.reduce(0) { $0 + $1.score } == hit.score, "\(query)")
+        #expect(parts.allSatisfy { $0.frequency > 0 && $0.rowCount > 0 && $0.score > 0 })
+      }
+    }
+    let search = LexicalSearch(LexicalQuery("w1 w1", language: "en"), in: index, mask: nil)
+    let part = try #require(search.top(1).first.map { search.parts(ofRow: $0.row) }?.first)
+    let rows = texts.count { $0.split(separator: " ").contains("w1") }
+    #expect(part.clause == "w1" && part.queryFrequency == 2 && part.rowCount == rows)
+    #expect(abs(part.idf - log(1 + (400 - Double(rows) + 0.5) / (Double(rows) + 0.5))) < 1e-12)
+  }
+
   @Test(arguments: [1, 17, 100_000])
   func theBestAreThoseOfAnExhaustiveSearch(batch: Int) throws {
     let texts = texts(batch == 1 ? 200 : 4500, seed: 2)

@@ -33,8 +33,11 @@ struct OpenAPITests {
     let server = try await TestServer.shared.value
     _ = try await server.send(.put, "/collections/described")
     let stored = try await server.post(
-      "/collections/described/documents", [["id": "a", "text": "Tea.", "metadata": ["k": 1]]])
-    let retrieve: JSONObject = ["query": "tea", "collection": "described", "explain": true]
+      "/collections/described/documents", [["id": "a", "text": "Tea.", "metadata": ["k": "tea"]]])
+    let retrieve: JSONObject = [
+      "query": "tea", "collection": "described", "explain": true, "boosts": ["k": 1], "expand": [:],
+      "mmr": [:],
+    ]
     let chat: JSONObject = [
       "messages": [user("What is tea?")], "max_tokens": 3, "logprobs": true, "top_logprobs": 1,
       "retrieval": ["collection": "described"],

@@ -208,18 +208,6 @@ import Testing
     #expect(argmax([-.infinity, -3]) == 1)
   }
 
-  @Test(arguments: Table.all) func dotRowsIsDotOfEachRow(table: Table) {
-    var source = SeededValues(seed: 7)
-    let (n, count) = (83, 9)
-    let query = Guarded(source.normals(n))
-    let rows = Guarded(source.normals(n * count))
-    let scores = Guarded<Float>(count: count)
-    table.kernels.dot_rows(query.pointer, rows.pointer, n, count, scores.pointer)
-    for row in 0..<count {
-      #expect(scores.values[row] == table.kernels.dot(query.pointer, rows.pointer + row * n, n))
-    }
-  }
-
   @Test(arguments: Table.all) func wordsAreSummed(table: Table) {
     for count in [1, 31, 32, 33, 100] {
       let words = Guarded((0..<UInt64(count)).map { $0 << 40 })

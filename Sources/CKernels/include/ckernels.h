@@ -140,10 +140,8 @@ typedef struct __attribute__((swift_attr("@Sendable"))) {
   void (*attention)(const martlet_attention *attention);
 
   // Reductions. dot's order of additions is fixed (64 lanes, then a tree) and the same in every
-  // table, bit for bit; dot_rows is dot of one query with `count` rows. argmax: the first of
-  // equals, NaN never wins.
+  // table, bit for bit. argmax: the first of equals, NaN never wins.
   float (*dot)(const float *x, const float *y, size_t n);
-  void (*dot_rows)(const float *query, const float *rows, size_t n, size_t count, float *scores);
   size_t (*argmax)(const float *x, size_t n);
   float (*log_sum_exp)(const float *x, size_t n);
 

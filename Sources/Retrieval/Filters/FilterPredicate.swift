@@ -1,9 +1,11 @@
-// A filter made ready for many documents: its constants are parsed once.
+// A filter made ready for many documents: its constants are parsed once, and where columns of values
+// are at hand, each value is compared once.
 // A missing key fails every comparison but `ne` and `nin`; values of different kinds are unequal
 // and have no order; two RFC 3339 strings compare as times. `a.b` names member b of a unless there
 // is a key "a.b".
 
 import JSON
+import SearchIndex
 
 struct FilterPredicate: Sendable {
   private let root: Node
@@ -11,11 +13,16 @@ struct FilterPredicate: Sendable {
   init(_ filter: Filter) { root = Node(filter) }
 
   func matches(_ metadata: JSONObject) -> Bool { root.matches(metadata) }
+
+  /// The first `count` documents that pass.
+  func matches(_ count: Int, _ column: (MetadataPath) -> MetadataColumn) -> RowBitmap {
+    root.matches(count, column)
+  }
 }
 
 private indirect enum Node: Sendable {
-  case comparison(FilterComparison, key: String, path: [String], constants: [Constant])
-  case exists(Bool, key: String, path: [String])
+  case comparison(FilterComparison, MetadataPath, [Constant])
+  case exists(Bool, MetadataPath)
   case and([Node])
   case or([Node])
   case not(Node)
@@ -26,15 +33,11 @@ private indirect enum Node: Sendable {
     case .or(let parts): self = .or(parts.map(Node.init))
     case .not(let part): self = .not(Node(part))
     case .comparison(let comparison, let key, let value):
-      let path = key.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
+      let path = MetadataPath(key)
       switch comparison {
-      case .exists:
-        self = .exists(value.bool ?? true, key: key, path: path)
-      case .in, .nin:
-        let constants = (value.array ?? []).map(Constant.init)
-        self = .comparison(comparison, key: key, path: path, constants: constants)
-      default:
-        self = .comparison(comparison, key: key, path: path, constants: [Constant(value)])
+      case .exists: self = .exists(value.bool ?? true, path)
+      case .in, .nin: self = .comparison(comparison, path, (value.array ?? []).map(Constant.init))
+      default: self = .comparison(comparison, path, [Constant(value)])
       }
     }
   }
@@ -44,18 +47,38 @@ private indirect enum Node: Sendable {
     case .and(let parts): parts.allSatisfy { $0.matches(metadata) }
     case .or(let parts): parts.contains { $0.matches(metadata) }
     case .not(let part): !part.matches(metadata)
-    case .exists(let wanted, let key, let path):
-      (Self.value(key, path, in: metadata) != nil) == wanted
-    case .comparison(let comparison, let key, let path, let constants):
-      Self.compare(comparison, Self.value(key, path, in: metadata), constants)
+    case .exists(let wanted, let path): (path.value(in: metadata) != nil) == wanted
+    case .comparison(let comparison, let path, let constants):
+      Self.compare(comparison, path.value(in: metadata), constants)
     }
   }
 
-  private static func value(_ key: String, _ path: [String], in metadata: JSONObject) -> JSONValue?
-  {
-    if let value = metadata[key] { return value }
-    guard path.count > 1, let first = path.first else { return nil }
-    return path.dropFirst().reduce(metadata[first]) { value, name in value?[name] }
+  func matches(_ count: Int, _ column: (MetadataPath) -> MetadataColumn) -> RowBitmap {
+    switch self {
+    case .and(let parts): Self.combined(parts, count, column) { $0.formIntersection($1) }
+    case .or(let parts): Self.combined(parts, count, column) { $0.formUnion($1) }
+    case .not(let part): part.matches(count, column).inverted
+    case .exists(let wanted, let path):
+      Self.documents(count, column(path)) { ($0 != nil) == wanted }
+    case .comparison(let comparison, let path, let constants):
+      Self.documents(count, column(path)) { Self.compare(comparison, $0, constants) }
+    }
+  }
+
+  private static func documents(
+    _ count: Int, _ column: MetadataColumn, _ passes: (JSONValue?) -> Bool
+  ) -> RowBitmap {
+    RowBitmap(codes: column.codes, passing: [passes(nil)] + column.values.map(passes))
+      .resized(count)
+  }
+
+  private static func combined(
+    _ parts: [Node], _ count: Int, _ column: (MetadataPath) -> MetadataColumn,
+    _ combine: (inout RowBitmap, RowBitmap) -> Void
+  ) -> RowBitmap {
+    guard var all = parts.first?.matches(count, column) else { return RowBitmap(rowCount: count) }
+    for part in parts.dropFirst() { combine(&all, part.matches(count, column)) }
+    return all
   }
 
   private static func compare(

@@ -1,5 +1,15 @@
-// Maximal marginal relevance (Carbonell and Goldstein 1998): take, again and again, the candidate
-// with the greatest lambda * relevance - (1 - lambda) * likeness to those taken already.
+// Which of the ranked candidates are answered. Maximal marginal relevance (Carbonell and Goldstein
+// 1998) takes, again and again, the candidate with the greatest
+// lambda * relevance - (1 - lambda) * likeness to those taken already; deduplication leaves out what
+// is as good as the same, and more than so many chunks of a document.
+
+/// Why a candidate was taken where it was.
+struct Diversity: Sendable, Hashable {
+  /// To the query, 0...1 or a cosine.
+  var relevance: Double
+  /// To the most similar one taken before; 0 for the first.
+  var likeness: Double
+}
 
 extension MaximalMarginalRelevance {
   /// Up to `count` of the candidates in the order in which they are taken; the first of equals.
@@ -17,7 +27,9 @@ extension MaximalMarginalRelevance {
         return lambda * relevance[candidate] - (1 - lambda) * nearest[candidate]
       }
       for position in remaining.indices where gain(position) > gain(best) { best = position }
-      let chosen = candidates[remaining.remove(at: best)]
+      let index = remaining.remove(at: best)
+      var chosen = candidates[index]
+      chosen.diversity = Diversity(relevance: relevance[index], likeness: nearest[index])
       for candidate in remaining {
         let alike = likeness(chosen, candidates[candidate])
         nearest[candidate] = taken.isEmpty ? alike : max(nearest[candidate], alike)
@@ -25,5 +37,41 @@ extension MaximalMarginalRelevance {
       taken.append(chosen)
     }
     return taken
+  }
+}
+
+/// Leaves out repetitions from candidates that come in their order.
+struct RepetitionFilter {
+  let deduplication: Deduplication?
+  let maximumPerDocument: Int?
+
+  /// The first `count` candidates that say something new.
+  /// - Parameter document: a number that its candidates share.
+  func first(
+    _ count: Int, of candidates: [Candidate], document: (Candidate) -> Int,
+    likeness: (Candidate, Candidate) -> Double
+  ) -> [Candidate] {
+    guard deduplication != nil || maximumPerDocument != nil else {
+      return Array(candidates.prefix(count))
+    }
+    var taken: [Candidate] = []
+    var perDocument: [Int: Int] = [:]
+    for candidate in candidates {
+      guard taken.count < count else { break }
+      let number = document(candidate)
+      guard perDocument[number, default: 0] < maximumPerDocument ?? .max,
+        !isRepetition(candidate, of: taken, likeness)
+      else { continue }
+      perDocument[number, default: 0] += 1
+      taken.append(candidate)
+    }
+    return taken
+  }
+
+  private func isRepetition(
+    _ candidate: Candidate, of taken: [Candidate], _ likeness: (Candidate, Candidate) -> Double
+  ) -> Bool {
+    guard let deduplication else { return false }
+    return taken.contains { likeness($0, candidate) >= deduplication.similarity }
   }
 }

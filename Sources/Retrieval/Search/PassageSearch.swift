@@ -1,5 +1,5 @@
 // One search over one state of a collection: an index and the database snapshot of the same
-// generation. Dense and lexical candidates, fusion, threshold, diversity, and only then the texts.
+// generation. Dense and lexical candidates, fusion, threshold, selection, and only then the texts.
 // Synchronous: it runs on a database reader's queue with the thread pool beside it.
 
 import Compute
@@ -21,7 +21,7 @@ struct PassageSearch {
   let pool: ThreadPool
   let database: Database
 
-  /// Candidates from each side in hybrid mode, at least.
+  /// Candidates from each side, at least, where they are fused or thinned out.
   static let candidateCount = 100
 
   func run(_ queries: [PassageQuery]) throws -> [[RetrievedChunk]] {
@@ -36,51 +36,69 @@ struct PassageSearch {
       "queries are embedded by the model of the collection")
     let dense = usesVectors ? search.top(depth, for: vectors.map { $0 ?? [] }) : []
     return try queries.indices.map { number in
-      var candidates = rank(
-        queries[number], vectors[number], usesVectors ? dense[number] : [], search, mask)
+      let words = try words(queries[number], mask)
+      var candidates = rank(vectors[number], usesVectors ? dense[number] : [], search, words)
       if let minimum = request.minimumScore {
-        candidates.removeAll { (usesVectors ? $0.dense : $0.sparse) ?? -.infinity < minimum }
+        candidates.removeAll {
+          (usesVectors ? $0.dense : $0.sparse).score ?? -.infinity < minimum
+        }
       }
-      return try passages(for: select(candidates, vectors[number]))
+      return try passages(for: select(candidates, vectors[number]), words)
     }
   }
 
+  /// Candidates from each side. Where some will be left out, more are needed than are answered.
   private var depth: Int {
-    let wanted = max(request.topK, request.mmr?.fetchCount ?? 0)
-    return request.effectiveMode == .hybrid ? max(wanted, Self.candidateCount) : wanted
+    let answered = max(request.topK, request.mmr?.fetchCount ?? 0)
+    let isThinned = request.deduplication != nil || request.maximumPerDocument != nil
+    let wanted = isThinned ? 4 * answered : answered
+    return isThinned || request.effectiveMode == .hybrid ? max(wanted, Self.candidateCount) : wanted
+  }
+
+  /// The lexical side; nil in dense mode.
+  private func words(_ query: PassageQuery, _ mask: RowMask) throws(ComputeError) -> WordSearch? {
+    guard request.effectiveMode != .dense else { return nil }
+    return try WordSearch(
+      query.text ?? "", index, mask, boosts: request.boosts, language: collection.settings.language,
+      pool: pool)
   }
 
   /// Candidates with their scores, the best first.
   private func rank(
-    _ query: PassageQuery, _ vector: [Float]?, _ dense: [ScoredRow], _ search: VectorSearch,
-    _ mask: RowMask
+    _ vector: [Float]?, _ dense: [ScoredRow], _ search: VectorSearch, _ words: WordSearch?
   ) -> [Candidate] {
-    if request.effectiveMode == .dense {
+    guard let words else {
       return dense.enumerated().map { rank, hit in
-        Candidate(row: hit.row, dense: hit.score, denseRank: rank + 1, score: hit.score)
+        Candidate(
+          row: hit.row, dense: SideScore(score: hit.score, rank: rank + 1), score: hit.score)
       }
     }
-    let text = LexicalQuery(query.text ?? "", language: collection.settings.language)
-    let words = LexicalSearch(text, in: index.words, mask: mask.allowed)
     let sparse = words.top(depth)
     guard request.effectiveMode == .hybrid, let vector else {
       return sparse.enumerated().map { rank, hit in
-        Candidate(row: hit.row, sparse: hit.score, sparseRank: rank + 1, score: hit.score)
+        Candidate(
+          row: hit.row, sparse: SideScore(score: hit.score, rank: rank + 1), score: hit.score)
       }
     }
     return Fusion.fuse(
       dense: dense, sparse: sparse, method: request.fusion,
-      denseScore: { search.score(vector, row: $0) }, sparseScores: words.scores)
+      denseScore: { search.score(vector, row: $0) }, sparseScores: words.scores(ofRows:))
   }
 
-  // MARK: Diversity
+  // MARK: Selection
 
   private func select(_ candidates: [Candidate], _ vector: [Float]?) -> [Candidate] {
-    guard let mmr = request.mmr else { return Array(candidates.prefix(request.topK)) }
-    let pool = Array(candidates.prefix(mmr.fetchCount))
-    return mmr.select(request.topK, of: pool, relevance: relevance(of: pool, vector)) {
-      cosine(index.matrix.row($0.row), index.matrix.row($1.row))
+    func likeness(_ left: Candidate, _ right: Candidate) -> Double {
+      cosine(index.matrix.row(left.row), index.matrix.row(right.row))
     }
+    let repetitions = RepetitionFilter(
+      deduplication: request.deduplication, maximumPerDocument: request.maximumPerDocument)
+    let pool = repetitions.first(
+      request.mmr?.fetchCount ?? request.topK, of: candidates,
+      document: { index.documentSlots[$0.row] }, likeness: likeness)
+    guard let mmr = request.mmr else { return pool }
+    return mmr.select(
+      request.topK, of: pool, relevance: relevance(of: pool, vector), likeness: likeness)
   }
 
   /// Likeness between chunks is their cosine; in dense mode relevance is the cosine to the query.
@@ -104,8 +122,12 @@ struct PassageSearch {
 
   // MARK: Texts
 
-  private func passages(for candidates: [Candidate]) throws -> [RetrievedChunk] {
-    try candidates.compactMap { candidate in
+  private func passages(for candidates: [Candidate], _ words: WordSearch?) throws
+    -> [RetrievedChunk]
+  {
+    let explanation = request.explain ? ScoreExplanation(request: request, words: words) : nil
+    var context = request.expansion.map { PassageContext($0, database) }
+    return try candidates.compactMap { candidate in
       guard let document = index.document(ofRow: candidate.row),
         let chunk = try ChunkRecord.find(index.chunkIDs[candidate.row], database)
       else { return nil }
@@ -113,29 +135,10 @@ struct PassageSearch {
         id: "\(document.name)#\(chunk.ordinal)", documentID: document.name, text: chunk.text,
         score: candidate.score,
         scores: ChunkScores(
-          dense: candidate.dense, sparse: candidate.sparse, fused: candidate.fused),
+          dense: candidate.dense.score, sparse: candidate.sparse.score, fused: candidate.fused),
         start: chunk.start, end: chunk.end, metadata: document.metadata,
-        explanation: explanation(of: candidate))
+        context: try context?.around(chunk, ofDocument: document.rowID),
+        explanation: explanation?.json(of: candidate))
     }
-  }
-
-  /// Each side's rank and what it added to the score, where that was asked for.
-  private func explanation(of candidate: Candidate) -> JSONValue? {
-    guard request.explain else { return Optional.none }
-    func part(_ rank: Int?, _ score: Double?) -> JSONValue {
-      var object: JSONObject = [
-        "rank": rank.map { .integer(Int64($0)) } ?? .null,
-        "score": score.map { .double($0) } ?? .null,
-      ]
-      if request.effectiveMode == .hybrid, request.fusion == .rrf {
-        object["contribution"] = .double(Fusion.reciprocal(rank))
-      }
-      return .object(object)
-    }
-    return [
-      "mode": .string(request.effectiveMode.rawValue),
-      "dense": part(candidate.denseRank, candidate.dense),
-      "sparse": part(candidate.sparseRank, candidate.sparse),
-    ]
   }
 }

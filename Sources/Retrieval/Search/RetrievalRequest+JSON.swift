@@ -21,6 +21,12 @@ extension RetrievalRequest {
     if let value = fields.value("mmr") {
       mmr = try Self.mmr(JSONFields(value, field: fields.name("mmr")))
     }
+    boosts = try Self.boosts(fields)
+    deduplication = try Self.deduplication(fields)
+    maximumPerDocument = try fields.int("max_per_document", in: 1...Self.maximumTopK)
+    if let value = fields.value("expand") {
+      expansion = try Self.expansion(JSONFields(value, field: fields.name("expand")))
+    }
     explain = try fields.bool("explain") ?? false
     try refuseReranking(fields)
     try validate()
@@ -48,6 +54,10 @@ extension RetrievalRequest {
       guard vector.allSatisfy(\.isFinite) else {
         throw .invalidRequest(field: "vector", message: "every value must be a finite float32")
       }
+    }
+    guard boosts.isEmpty || effectiveMode != .dense else {
+      throw .invalidRequest(
+        field: "boosts", message: "dense mode looks up no words; use \"hybrid\" or \"sparse\"")
     }
     guard (1...Self.maximumTopK).contains(topK) else {
       throw .invalidRequest(field: "top_k", message: "\(topK) is not within 1 to 1000")
@@ -101,6 +111,38 @@ extension RetrievalRequest {
     return MaximalMarginalRelevance(
       lambda: try fields.double("lambda", in: 0...1) ?? defaults.lambda,
       fetchCount: try fields.int("fetch_k", in: 1...maximumTopK) ?? defaults.fetchCount)
+  }
+
+  /// `{"title": 2, "tags": 0.5}`
+  private static func boosts(_ fields: JSONFields) throws(RetrievalError) -> [FieldBoost] {
+    guard let value = fields.value("boosts") else { return [] }
+    let weights = try JSONFields(value, field: fields.name("boosts"))
+    guard weights.object.count <= maximumBoosts else {
+      throw fields.invalid("boosts", "\(maximumBoosts) fields at most can be boosted")
+    }
+    var boosts: [FieldBoost] = []
+    for key in weights.object.keys {
+      guard let weight = try weights.double(key, in: 0...1000) else { continue }
+      boosts.append(FieldBoost(key: key, weight: weight))
+    }
+    return boosts
+  }
+
+  /// `true` or `{"similarity": 0.95}`
+  private static func deduplication(_ fields: JSONFields) throws(RetrievalError) -> Deduplication? {
+    guard let value = fields.value("dedupe") else { return nil }
+    if let wanted = value.bool { return wanted ? Deduplication() : nil }
+    let parts = try JSONFields(value, field: fields.name("dedupe"))
+    let similarity = try parts.double("similarity", in: 0...1)
+    return similarity.map { Deduplication(similarity: $0) } ?? Deduplication()
+  }
+
+  private static func expansion(_ fields: JSONFields) throws(RetrievalError) -> Expansion {
+    let defaults = Expansion()
+    return Expansion(
+      try fields.choice("by") ?? defaults.extent,
+      count: try fields.int("count", in: 1...20) ?? defaults.count,
+      maximumSize: try fields.int("max_characters", in: 1...100_000) ?? defaults.maximumSize)
   }
 
   private func refuseReranking(_ fields: JSONFields) throws(RetrievalError) {

@@ -14,6 +14,51 @@ package enum FusionMethod: String, Sendable, CaseIterable {
   case minmax
 }
 
+/// A field of the metadata whose words count as well: its BM25 times the weight is added to that of
+/// the text.
+package struct FieldBoost: Sendable, Hashable {
+  /// As in filters.
+  package var key: String
+  package var weight: Double
+
+  package init(key: String, weight: Double) {
+    self.key = key
+    self.weight = weight
+  }
+}
+
+/// What is left out for being said already.
+package struct Deduplication: Sendable, Hashable {
+  /// Cosine to a better result from which on a chunk says the same.
+  package var similarity = 0.98
+
+  package init(similarity: Double = 0.98) { self.similarity = similarity }
+}
+
+/// What is answered of the text around a chunk.
+package struct Expansion: Sendable, Hashable {
+  package enum Extent: String, Sendable, CaseIterable {
+    /// The chunks before and after it.
+    case chunks
+    /// From the heading above it to the next one of its level or higher; in a text without headings
+    /// the paragraphs that it is in.
+    case section
+    case document
+  }
+
+  package var extent = Extent.chunks
+  /// Chunks on each side.
+  package var count = 1
+  /// Unicode scalars of the context, unless the chunk itself has more.
+  package var maximumSize = 4000
+
+  package init(_ extent: Extent = .chunks, count: Int = 1, maximumSize: Int = 4000) {
+    self.extent = extent
+    self.count = count
+    self.maximumSize = maximumSize
+  }
+}
+
 /// Maximal marginal relevance: among the `fetchCount` best, prefer those unlike the ones already
 /// taken. Lambda 1 is relevance alone, 0 is diversity alone.
 package struct MaximalMarginalRelevance: Sendable, Hashable {
@@ -36,6 +81,7 @@ package struct RetrievalRequest: Sendable, Hashable {
 
   package static let maximumQueries = 64
   package static let maximumTopK = 1000
+  package static let maximumBoosts = 8
 
   package var subject: Subject
   /// A text like the one that is looked for (HyDE, arXiv 2212.10496): the first query's vector is the
@@ -49,7 +95,13 @@ package struct RetrievalRequest: Sendable, Hashable {
   package var filter: Filter?
   /// Dense similarity in hybrid and dense mode, BM25 in sparse mode.
   package var minimumScore: Double?
+  /// For hybrid and sparse mode.
+  package var boosts: [FieldBoost] = []
   package var mmr: MaximalMarginalRelevance?
+  package var deduplication: Deduplication?
+  /// Results of the same document.
+  package var maximumPerDocument: Int?
+  package var expansion: Expansion?
   package var explain = false
 
   package init(_ subject: Subject) {

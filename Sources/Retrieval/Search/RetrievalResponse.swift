@@ -11,6 +11,14 @@ package struct ChunkScores: Sendable, Hashable {
   package var fused: Double?
 }
 
+/// The text around a chunk, the chunk included.
+package struct ChunkContext: Sendable, Hashable {
+  package var text: String
+  /// Unicode scalars of the document's text.
+  package var start: Int
+  package var end: Int
+}
+
 package struct RetrievedChunk: Sendable, Hashable {
   /// The document's id, `#` and the chunk's number: the same as long as the text is the same.
   package var id: String
@@ -23,8 +31,13 @@ package struct RetrievedChunk: Sendable, Hashable {
   package var start: Int
   package var end: Int
   package var metadata: JSONObject
+  /// When the request asked for it.
+  package var context: ChunkContext?
   /// The parts of the score, when the request asked for them.
   package var explanation: JSONValue?
+
+  /// What there is to read for an answer.
+  package var passage: String { context?.text ?? text }
 
   package var json: JSONValue {
     var object: JSONObject = [
@@ -37,6 +50,12 @@ package struct RetrievedChunk: Sendable, Hashable {
       ],
       "start": .integer(Int64(start)), "end": .integer(Int64(end)), "metadata": .object(metadata),
     ]
+    if let context {
+      object["context"] = [
+        "text": .string(context.text), "start": .integer(Int64(context.start)),
+        "end": .integer(Int64(context.end)),
+      ]
+    }
     if let explanation { object["explain"] = explanation }
     return .object(object)
   }

@@ -47,6 +47,11 @@ struct DocumentRecord: Sendable {
     }
   }
 
+  static func text(_ id: Int64, _ database: Database) throws -> String? {
+    let statement = try database.cachedStatement(sql: "SELECT text FROM documents WHERE id = ?")
+    return try Row.fetchOne(statement, arguments: [id]).map { try $0.text(at: 0) }
+  }
+
   static func summaries(
     in collection: Int64, after: Int64, limit: Int, _ database: Database
   ) throws -> [DocumentSummary] {
@@ -157,5 +162,22 @@ struct ChunkRecord: Sendable {
         ordinal: try row.int(at: 0), start: try row.int(at: 1), end: try row.int(at: 2),
         text: try row.text(at: 3))
     }
+  }
+
+  /// From where the first of a document's chunks with such ordinals begins to where the last ends.
+  static func extent(of document: Int64, ordinals: ClosedRange<Int>, _ database: Database) throws
+    -> Range<Int>?
+  {
+    let statement = try database.cachedStatement(
+      sql: """
+        SELECT min(start), max("end") FROM chunks WHERE document = ? AND ordinal BETWEEN ? AND ?
+        HAVING count(*) > 0
+        """)
+    let row = try Row.fetchOne(
+      statement, arguments: [document, ordinals.lowerBound, ordinals.upperBound])
+    guard let row else { return nil }
+    let (start, end) = (try row.int(at: 0), try row.int(at: 1))
+    guard start <= end else { throw row.damage(1) }
+    return start..<end
   }
 }

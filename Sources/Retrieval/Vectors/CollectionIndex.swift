@@ -55,6 +55,9 @@ struct CollectionIndex: Sendable {
   private(set) var words = LexicalIndex()
   /// nil: deleted.
   private(set) var documents: [IndexedDocument?] = []
+  /// Those of `documents`, kept where one was deleted: copies that still have it share the cache.
+  private(set) var metadata: [JSONObject] = []
+  private(set) var cache = MetadataCache()
   private(set) var documentCount = 0
   private var slots: [Int64: Int] = [:]
 
@@ -116,8 +119,11 @@ struct CollectionIndex: Sendable {
   mutating func apply(_ change: IndexChange) {
     generation = change.generation
     for rowID in change.removed { remove(rowID) }
+    if !change.metadata.isEmpty { cache = MetadataCache() }
     for (rowID, metadata) in change.metadata {
-      if let slot = slots[rowID] { documents[slot]?.metadata = metadata }
+      guard let slot = slots[rowID] else { continue }
+      documents[slot]?.metadata = metadata
+      self.metadata[slot] = metadata
     }
     for addition in change.added { append(addition) }
     if let words = change.words { setWords(words) }
@@ -144,6 +150,7 @@ struct CollectionIndex: Sendable {
     documents.append(
       IndexedDocument(
         rowID: addition.rowID, name: addition.name, metadata: addition.metadata, rows: rows))
+    metadata.append(addition.metadata)
     documentCount += 1
   }
 
@@ -181,6 +188,8 @@ struct CollectionIndex: Sendable {
     swept.liveRowCount = 0
     swept.documents = []
     swept.slots = [:]
+    swept.metadata = []
+    swept.cache = MetadataCache()
     try swept.matrix.reserve(liveRowCount)
     for case var document? in documents {
       let slot = swept.documents.count
@@ -191,6 +200,7 @@ struct CollectionIndex: Sendable {
       }
       document.rows = first..<swept.rowCount
       swept.documents.append(document)
+      swept.metadata.append(document.metadata)
       swept.slots[document.rowID] = slot
     }
     swept.setWords(try words.keeping(liveRows))

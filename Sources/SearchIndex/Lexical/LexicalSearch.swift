@@ -15,6 +15,9 @@ package struct LexicalSearch {
   /// through.
   private let isSelective: Bool
 
+  /// What is known of the query's clauses, in their order.
+  private let clauses: [ClauseScore]
+
   private struct Part {
     var firstRow: Int
     var segment: LexicalSegment
@@ -30,22 +33,24 @@ package struct LexicalSearch {
     let found = index.segments.map { placed in
       query.clauses.map { ClausePostings($0.clause, in: placed.segment) }
     }
-    let weights = query.clauses.indices.map { clause in
-      let rows = found.reduce(0) { $0 + ($1[clause]?.list.rowCount ?? 0) }
-      let idf = log(1 + (Double(index.rowCount - rows) + 0.5) / (Double(rows) + 0.5))
-      return idf * (Self.k1 + 1) * Double(query.clauses[clause].count)
+    clauses = query.clauses.enumerated().map { number, weighed in
+      let rows = found.reduce(0) { $0 + ($1[number]?.list.rowCount ?? 0) }
+      return ClauseScore(
+        clause: weighed.clause.description, queryFrequency: weighed.count, rowCount: rows,
+        idf: log(1 + (Double(index.rowCount - rows) + 0.5) / (Double(rows) + 0.5)))
     }
+    let weights = clauses.map { $0.idf * (Self.k1 + 1) * Double($0.queryFrequency) }
     let total = max(weights.reduce(0, +), 1e-3)
     // The sum of a row's whole-numbered scores stays below 2^30.
     scale = scalbn(1, 29 - Int(total.exponent))
     let slope = Self.k1 * Self.b / index.averageLength
     for (placed, clauses) in zip(index.segments, found) {
-      let lists = zip(weights, clauses).compactMap { weight, postings in
+      let lists = clauses.enumerated().compactMap { clause, postings in
         postings.map { postings in
           ScoredList(
-            postings: postings,
+            clause: clause, postings: postings,
             scorer: martlet_bm25(
-              weight: Float(weight * scale), constant: Float(Self.k1 * (1 - Self.b)),
+              weight: Float(weights[clause] * scale), constant: Float(Self.k1 * (1 - Self.b)),
               slope: Float(slope)))
         }
       }
@@ -82,8 +87,59 @@ package struct LexicalSearch {
   }
 }
 
+// MARK: Explanation
+
+/// What one clause of a query is worth.
+package struct ClauseScore: Sendable, Hashable {
+  /// As it is looked up: a stemmed word, beginning*, or "the words of a phrase".
+  package var clause: String
+  /// How often the query has it.
+  package var queryFrequency: Int
+  /// Rows of the index that have it.
+  package var rowCount: Int
+  package var idf: Double
+  /// How often the row has it.
+  package var frequency = 0
+  /// What it adds to the row's score.
+  package var score = 0.0
+}
+
+extension LexicalSearch {
+  /// What each clause that the row has adds to its score, to which they add up.
+  package func parts(ofRow row: Int) -> [ClauseScore] {
+    let own = parts.first { ($0.firstRow..<$0.firstRow + $0.segment.rowCount).contains(row) }
+    guard let own else { return [] }
+    let place = UInt32(row - own.firstRow)
+    return own.lists.compactMap { list in
+      withUnsafeTemporaryAllocation(of: UInt32.self, capacity: PostingsCursor.scratchCount) {
+        scratch -> ClauseScore? in
+        guard let base = scratch.baseAddress else { return nil }
+        var cursor = PostingsCursor(list.postings.list, list.scorer, scratch: base)
+        guard cursor.move(to: place) else { return nil }
+        var part = clauses[list.clause]
+        part.frequency = Int(cursor.frequency)
+        part.score = Double(cursor.score(of: place)) / scale
+        return part
+      }
+    }
+  }
+}
+
+extension LexicalQuery.Clause: CustomStringConvertible {
+  var description: String {
+    switch self {
+    case .word(let word): String(decoding: word, as: UTF8.self)
+    case .prefix(let beginning, _): String(decoding: beginning, as: UTF8.self) + "*"
+    case .phrase(let words):
+      "\"\(words.map { String(decoding: $0.term, as: UTF8.self) }.joined(separator: " "))\""
+    }
+  }
+}
+
 /// What one clause finds in one segment, and how that scores.
 struct ScoredList {
+  /// Its number in the query.
+  var clause: Int
   var postings: ClausePostings
   var scorer: martlet_bm25
 }

@@ -11,6 +11,22 @@ package struct RowBitmap: Sendable, Hashable {
     if value, rowCount % 64 != 0 { words[words.count - 1] = (1 << UInt64(rowCount % 64)) - 1 }
   }
 
+  /// The rows whose code passes.
+  package init(codes: [Int32], passing: [Bool]) {
+    self.init(rowCount: codes.count)
+    for (row, code) in codes.enumerated() where passing[Int(code)] {
+      words[row >> 6] |= 1 << UInt64(row & 63)
+    }
+  }
+
+  /// The rows whose group is in the set.
+  package init(groups: [Int], in set: RowBitmap) {
+    self.init(rowCount: groups.count)
+    for (row, group) in groups.enumerated() where set[group] {
+      words[row >> 6] |= 1 << UInt64(row & 63)
+    }
+  }
+
   package subscript(row: Int) -> Bool {
     get { words[row >> 6] >> UInt64(row & 63) & 1 != 0 }
     set {
@@ -26,6 +42,35 @@ package struct RowBitmap: Sendable, Hashable {
     rowCount += 1
     if value { self[rowCount - 1] = true }
   }
+
+  // MARK: Sets of the same number of rows
+
+  package mutating func formIntersection(_ other: RowBitmap) { combine(other, &) }
+
+  package mutating func formUnion(_ other: RowBitmap) { combine(other, |) }
+
+  private mutating func combine(_ other: RowBitmap, _ operation: (UInt64, UInt64) -> UInt64) {
+    precondition(other.rowCount == rowCount)
+    for index in words.indices { words[index] = operation(words[index], other.words[index]) }
+  }
+
+  package var inverted: RowBitmap {
+    var inverted = RowBitmap(rowCount: rowCount, true)
+    for index in words.indices { inverted.words[index] &= ~words[index] }
+    return inverted
+  }
+
+  /// The first rows, or with more rows behind them that are not in the set.
+  package func resized(_ count: Int) -> RowBitmap {
+    var resized = RowBitmap(rowCount: count)
+    for index in 0..<min(words.count, resized.words.count) { resized.words[index] = words[index] }
+    if count < rowCount, count & 63 != 0 {
+      resized.words[count >> 6] &= (1 << UInt64(count & 63)) - 1
+    }
+    return resized
+  }
+
+  // MARK: Reading
 
   /// The bits of rows first..<first + 64; 0 beyond the end.
   package func word(at first: Int) -> UInt64 {

@@ -63,6 +63,8 @@ struct Timings {
     return timings
   }
 
+  static func += (left: inout Timings, right: Timings) { left.seconds += right.seconds }
+
   var median: Double {
     let sorted = seconds.sorted()
     let middle = sorted.count / 2

@@ -18,6 +18,8 @@ struct RetrieveBenchCommand: AsyncParsableCommand {
   @Option(help: "Numbers per vector.") var dimension = 384
   @Option(help: "Words per chunk.") var words = 85
   @Option(help: "Counted searches per mode; the median is reported.") var runs = 21
+  @Flag(help: "Search with filters, too, that let 50, 10 and 1 % of the chunks pass.")
+  var filtered = false
   @Option(help: "Compute threads (default: all usable cores).") var threads: Int?
   @Flag(help: "Print JSON.") var json = false
 
@@ -36,19 +38,44 @@ struct RetrieveBenchCommand: AsyncParsableCommand {
     report["dimension"] = .integer(Int64(dimension))
     let ingest = try await Timings.measure(runs: 1, warmUps: 0) { try await fill(store) }
     report["chunks_per_second_stored"] = .rounded(Double(chunks) / ingest.median, 0)
-    let queries = BenchText.zipfDocuments(count: runs + 1, words: 4)
+    let queries = BenchText.zipfDocuments(count: runs, words: 4)
     for mode in RetrievalMode.allCases {
-      var next = queries.makeIterator()
-      let timings = try await Timings.measure(runs: runs) {
-        var request = RetrievalRequest(.query(next.next() ?? "river"))
-        request.mode = mode
-        request.topK = 10
-        _ = try await store.retrieve(request)
-      }
-      report["\(mode.rawValue)_ms"] = .rounded(timings.median * 1000)
+      try await search(mode, queries, store, into: &report)
     }
     try await store.close()
     report.print(asJSON: json)
+  }
+
+  /// With and without filters in turn, so that what else the machine does hits all alike. Each filter
+  /// is another one: none is remembered.
+  private func search(
+    _ mode: RetrievalMode, _ queries: [String], _ store: DocumentStore,
+    into report: inout BenchReport
+  ) async throws {
+    let shares = filtered ? [100, 50, 10, 1] : [100]
+    var timings = shares.map { _ in Timings() }
+    for (run, query) in queries.enumerated() {
+      for (place, share) in shares.enumerated() {
+        var request = RetrievalRequest(.query(query))
+        request.mode = mode
+        request.topK = 10
+        if share < 100 { request.filter = filter(passing: share, run: run) }
+        let warmUps = run == 0 ? 1 : 0
+        timings[place] += try await Timings.measure(runs: 1, warmUps: warmUps) {
+          _ = try await store.retrieve(request)
+        }
+      }
+    }
+    for (share, timings) in zip(shares, timings) {
+      let name =
+        share == 100 ? "\(mode.rawValue)_ms" : "\(mode.rawValue)_filtered_\(share)_percent_ms"
+      report[name] = .rounded(timings.median * 1000)
+    }
+  }
+
+  private func filter(passing share: Int, run: Int) -> Filter {
+    let groups = (0..<share).map { JSONValue.integer(Int64(($0 + run) % 100)) }
+    return .comparison(.in, key: "group", value: .array(groups))
   }
 
   /// The two indexes by themselves.
@@ -74,7 +101,9 @@ struct RetrieveBenchCommand: AsyncParsableCommand {
     let texts = BenchText.zipfDocuments(count: chunks, words: words)
     for start in stride(from: 0, to: texts.count, by: 5000) {
       let batch = (start..<min(start + 5000, texts.count)).map {
-        DocumentInput(id: "d\($0)", text: texts[$0])
+        DocumentInput(
+          id: "d\($0)", text: texts[$0],
+          metadata: ["group": .integer(Int64($0 / 8 * 37 % 100))])
       }
       _ = try await store.putDocuments(batch, in: "default")
     }

@@ -1,5 +1,6 @@
 // `martlet evaluate retrieval`: how well searches find what judges found relevant. Documents are
-// stored whole in a collection of their own, where a second run finds them unchanged.
+// stored whole in a collection of their own, named by what is in it, where a second run finds them
+// unchanged.
 
 import ArgumentParser
 import Evaluation
@@ -22,12 +23,18 @@ struct EvaluateRetrievalCommand: AsyncParsableCommand {
   @OptionGroup var client: ClientOptions
   @Option(help: ArgumentHelp("JSON lines {\"id\",\"text\"}.", valueName: "file"))
   var documents: String
+  @Option(
+    help: ArgumentHelp(
+      "Documents of another set to put beside those; may be repeated.", valueName: "file"))
+  var distractors: [String] = []
   @Option(help: ArgumentHelp("JSON lines {\"id\",\"text\"}.", valueName: "file"))
   var queries: String
   @Option(help: ArgumentHelp("Judgments: query, 0, document, gain.", valueName: "file"))
   var qrels: String
-  @Option(help: ArgumentHelp("Collection to keep the documents in.", valueName: "name"))
-  var collection = "evaluation"
+  @Option(
+    help: ArgumentHelp(
+      "Collection to keep the documents in (default: one for these documents).", valueName: "name"))
+  var collection: String?
   @Option(help: ArgumentHelp("Language of the documents.", valueName: "tag")) var language = "en"
   @Option(help: "Results per query.") var topK = 100
   @Option(help: "Only this mode: hybrid, dense or sparse.") var mode: String?
@@ -38,13 +45,15 @@ struct EvaluateRetrievalCommand: AsyncParsableCommand {
   func run() async throws {
     let judged: JudgedCollection
     do throws(EvaluationError) {
-      judged = try JudgedCollection(documents: documents, queries: queries, judgments: qrels)
+      judged = try JudgedCollection(
+        documents: documents, distractors: distractors, queries: queries, judgments: qrels)
     } catch { throw CommandFailure.failure(error.description) }
+    let collection = collection ?? "evaluation-\(language)-\(judged.fingerprint)"
     let api = try await client.open(needsChatModel: false)
     do {
-      try await store(judged, api)
+      try await store(judged, collection, api)
       for mode in mode.map({ [$0] }) ?? ["sparse", "dense", "hybrid"] {
-        let rankings = try await search(judged, mode, api)
+        let rankings = try await search(judged, collection, mode, api)
         try writeRun(rankings, mode)
         report(rankings, judged, mode)
       }
@@ -55,7 +64,9 @@ struct EvaluateRetrievalCommand: AsyncParsableCommand {
     await api.close()
   }
 
-  private func store(_ judged: JudgedCollection, _ api: any APIClient) async throws {
+  private func store(_ judged: JudgedCollection, _ collection: String, _ api: any APIClient)
+    async throws
+  {
     let settings: JSONValue = [
       "chunking": ["strategy": "none"], "language": .string(language),
     ]
@@ -70,9 +81,9 @@ struct EvaluateRetrievalCommand: AsyncParsableCommand {
 
   private typealias Ranking = (query: String, results: [(id: String, score: Double)])
 
-  private func search(_ judged: JudgedCollection, _ mode: String, _ api: any APIClient)
-    async throws -> [Ranking]
-  {
+  private func search(
+    _ judged: JudgedCollection, _ collection: String, _ mode: String, _ api: any APIClient
+  ) async throws -> [Ranking] {
     var rankings: [Ranking] = []
     for start in stride(from: 0, to: judged.queries.count, by: 32) {
       let batch = Array(judged.queries[start..<min(start + 32, judged.queries.count)])
