@@ -17,6 +17,7 @@ package final class Application: Sendable {
   package let router: Router
   let state = ServerState()
   let metrics = ServerMetrics()
+  let jobs: JobBoard
   let configuration: ServerConfiguration
   let logger: Logger
   /// Quantised weights being written for the next start.
@@ -28,7 +29,10 @@ package final class Application: Sendable {
   ) {
     self.configuration = configuration
     self.logger = logger
-    router = Routes(state: state, metrics: metrics, keys: keys, logger: logger).router()
+    jobs = JobBoard(logger: logger)
+    router = Routes(
+      state: state, metrics: metrics, jobs: jobs, keys: keys, logger: logger
+    ).router()
   }
 
   /// For use inside this process only: no keys are asked for.
@@ -62,6 +66,7 @@ package final class Application: Sendable {
   /// Ends running generations and closes the documents.
   package func close() async {
     state.beginDraining()
+    await jobs.close()
     await state.chat?.engine.shutdown()
     await saving.withLock { $0 }?.value
     do { try await state.takeDocuments()?.close() } catch {

@@ -33,7 +33,8 @@ struct House: Sendable {
       }
       let documents = try await DocumentStore.open(
         DocumentStoreConfiguration(dataDirectory: configuration.data),
-        embedder: embedding.map { EmbedderBridge(embedder: $0.embedder) }, pool: pool)
+        embedder: embedding.map { EmbedderBridge(embedder: $0.embedder) }, pool: pool
+      ) { logger.warning("\($0)") }
       if let serverURL { documents.announce(serverURL: serverURL) }
       return House(chat: chat, embedding: embedding, documents: documents, pool: pool)
     } catch let failure as StartupFailure {
@@ -136,7 +137,7 @@ struct ModelLoader: Sendable {
   }
 
   /// The directory of the model that was asked for, or of the default one if it is there.
-  private func directory(
+  func directory(
     _ name: String?, fallback: String
   ) throws(StartupFailure) -> String? {
     let locator = ModelLocator(folder: configuration.models)

@@ -40,7 +40,7 @@ struct DocumentAnswer: Sendable {
       renderer: calls.renderer, options: options, messages: messages, question: found.question,
       promptBudget: promptBudget)
     let candidates = found.results.enumerated().map {
-      PassageCandidate(result: $0, chunk: $1, text: $1.text)
+      PassageCandidate(result: $0, chunk: $1, text: $1.passage)
     }
     let outcome =
       candidates.isEmpty
