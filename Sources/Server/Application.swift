@@ -54,7 +54,8 @@ package final class Application: Sendable {
     let house = try await House.open(
       configuration, serverURL: serverURL, logger: logger, progress: progress)
     state.publish(
-      chat: house.chat, embedding: house.embedding, documents: house.documents,
+      chat: house.chat, embedding: house.embedding, rerank: house.rerank,
+      documents: house.documents,
       answers: answers)
     logger.info("ready", metadata: ["load_seconds": .stringConvertible(watch.seconds)])
     if let weights = house.chat?.unsavedWeights {

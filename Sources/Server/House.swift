@@ -16,6 +16,7 @@ struct House: Sendable {
 
   let chat: ChatModel?
   let embedding: EmbeddingModel?
+  let rerank: RerankModel?
   let documents: DocumentStore
   let pool: ThreadPool
 
@@ -28,15 +29,20 @@ struct House: Sendable {
     // Reading and quantising take seconds: off the cooperative pool.
     do {
       let thread = try ComputeThread(name: "load", niceness: 0)
-      let (chat, embedding) = try await thread.perform {
-        (try loader.chatModel(progress: progress), try loader.embeddingModel())
+      let (chat, embedding, rerank) = try await thread.perform {
+        (
+          try loader.chatModel(progress: progress), try loader.embeddingModel(),
+          try loader.rerankModel()
+        )
       }
       let documents = try await DocumentStore.open(
         DocumentStoreConfiguration(dataDirectory: configuration.data),
-        embedder: embedding.map { EmbedderBridge(embedder: $0.embedder) }, pool: pool
+        embedder: embedding.map { EmbedderBridge(embedder: $0.embedder) },
+        reranker: rerank.map { RerankerBridge(reranker: $0.reranker) }, pool: pool
       ) { logger.warning("\($0)") }
       if let serverURL { documents.announce(serverURL: serverURL) }
-      return House(chat: chat, embedding: embedding, documents: documents, pool: pool)
+      return House(
+        chat: chat, embedding: embedding, rerank: rerank, documents: documents, pool: pool)
     } catch let failure as StartupFailure {
       throw failure
     } catch {
@@ -49,7 +55,8 @@ struct House: Sendable {
     [
       chat.map { "chat \($0.id) (context \($0.contextLength))" } ?? "no chat model",
       embedding.map { "embeddings \($0.id)" } ?? "no embedding model",
-    ].joined(separator: ", ")
+      rerank.map { "reranking \($0.id)" },
+    ].compactMap { $0 }.joined(separator: ", ")
   }
 }
 
@@ -136,12 +143,25 @@ struct ModelLoader: Sendable {
     }
   }
 
+  func rerankModel() throws(StartupFailure) -> RerankModel? {
+    guard let directory = try directory(configuration.rerankModel) else { return nil }
+    do {
+      return RerankModel(
+        id: ModelLocator.id(of: directory), created: Timestamp.now.unixSeconds,
+        reranker: try TextReranker(directory: directory, pool: pool))
+    } catch {
+      throw StartupFailure(
+        message: "The reranking model in \(directory) can't be loaded: \(error)",
+        isConfiguration: true)
+    }
+  }
+
   /// The directory of the model that was asked for, or of the default one if it is there.
   func directory(
-    _ name: String?, fallback: String
+    _ name: String?, fallback: String? = nil
   ) throws(StartupFailure) -> String? {
     let locator = ModelLocator(folder: configuration.models)
-    guard let name else { return locator.defaultDirectory(fallback) }
+    guard let name else { return fallback.flatMap(locator.defaultDirectory) }
     guard name != "none" else { return nil }
     do throws(ModelLocator.NotFound) {
       return try locator.directory(of: name)

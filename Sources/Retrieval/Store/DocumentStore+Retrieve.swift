@@ -10,6 +10,7 @@ extension DocumentStore {
     try request.validate()
     let clock = ContinuousClock()
     let start = clock.now
+    if let rerank = request.rerank { _ = try requireReranker(rerank) }
     let record = try await database.read { try CollectionRecord.require(request.collection, $0) }
     var (queries, isBatch, tokens) = (Self.queries(of: request), false, 0)
     if case .queries = request.subject { isBatch = true }
@@ -18,10 +19,19 @@ extension DocumentStore {
       tokens = try await embed(&queries, request.hypothetical, for: record)
     }
     let embedded = clock.now
-    let results = try await search(request, queries)
+    var results = try await search(request.findingCandidates, queries)
+    let found = clock.now
+    if let rerank = request.rerank {
+      for number in results.indices {
+        results[number] = try await reranked(
+          results[number], for: queries[number].text ?? "", by: rerank,
+          count: request.rerankedCount, minimumScore: request.minimumScore)
+      }
+    }
     var timings = RetrievalTimings()
     timings.embedMilliseconds = (embedded - start).milliseconds
-    timings.searchMilliseconds = (clock.now - embedded).milliseconds
+    timings.searchMilliseconds = (found - embedded).milliseconds
+    timings.rerankMilliseconds = (clock.now - found).milliseconds
     timings.totalMilliseconds = (clock.now - start).milliseconds
     return RetrievalResponse(
       results: results, isBatch: isBatch, promptTokens: tokens, timings: timings)

@@ -24,6 +24,7 @@ struct Setting: Sendable {
     optionalText("model", \.model),
     optionalText("chat_template", \.chatTemplate),
     optionalText("embedding_model", \.embeddingModel),
+    optionalText("rerank_model", \.rerankModel),
     text("models", \.models),
     Setting(
       key: "quantize",

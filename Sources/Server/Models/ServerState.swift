@@ -15,6 +15,7 @@ package final class ServerState: Sendable {
     var phase = Phase.loading
     var chat: ChatModel?
     var embedding: EmbeddingModel?
+    var rerank: RerankModel?
     var documents: DocumentStore?
     var answers = AnswerDefaults()
   }
@@ -29,12 +30,13 @@ package final class ServerState: Sendable {
   var answerDefaults: AnswerDefaults { loaded.withLock { $0.answers } }
 
   func publish(
-    chat: ChatModel?, embedding: EmbeddingModel?, documents: DocumentStore,
+    chat: ChatModel?, embedding: EmbeddingModel?, rerank: RerankModel?, documents: DocumentStore,
     answers: AnswerDefaults = AnswerDefaults()
   ) {
     loaded.withLock {
       $0.chat = chat
       $0.embedding = embedding
+      $0.rerank = rerank
       $0.documents = documents
       $0.answers = answers
       if $0.phase == .loading { $0.phase = .ready }
@@ -72,6 +74,16 @@ package final class ServerState: Sendable {
     return embedding
   }
 
+  func rerankModel(named name: String?) throws(APIError) -> RerankModel {
+    let loaded = try ready()
+    if let name, name != loaded.rerank?.id, [loaded.chat?.id, loaded.embedding?.id].contains(name) {
+      throw wrongKind(name, "does not rerank")
+    }
+    guard let rerank = loaded.rerank else { throw .noRerankModel }
+    guard name == nil || name == rerank.id else { throw unknown(name ?? "", loaded) }
+    return rerank
+  }
+
   func documentStore() throws(APIError) -> DocumentStore {
     guard let documents = try ready().documents else {
       throw .busy("The documents are still being opened.", code: "loading", retryAfterSeconds: 2)
@@ -83,7 +95,8 @@ package final class ServerState: Sendable {
     let loaded = loaded.withLock { $0 }
     let chat = loaded.chat.map { ModelDescription(id: $0.id, created: $0.created) }
     let embedding = loaded.embedding.map { ModelDescription(id: $0.id, created: $0.created) }
-    return [chat, embedding].compactMap { $0 }
+    let rerank = loaded.rerank.map { ModelDescription(id: $0.id, created: $0.created) }
+    return [chat, embedding, rerank].compactMap { $0 }
   }
 
   private func ready() throws(APIError) -> Loaded {
@@ -103,6 +116,7 @@ package final class ServerState: Sendable {
   }
 
   private func unknown(_ name: String, _ loaded: Loaded) -> APIError {
-    .modelNotFound(name, known: [loaded.chat?.id, loaded.embedding?.id].compactMap { $0 })
+    .modelNotFound(
+      name, known: [loaded.chat?.id, loaded.embedding?.id, loaded.rerank?.id].compactMap { $0 })
   }
 }
