@@ -135,7 +135,9 @@ struct ModelLoader: Sendable {
     do {
       return EmbeddingModel(
         id: ModelLocator.id(of: directory), created: Timestamp.now.unixSeconds,
-        embedder: try TextEmbedder(directory: directory, pool: pool))
+        embedder: try TextEmbedder(
+          directory: directory, precision: configuration.embeddingPrecision ?? .preferred,
+          pool: pool))
     } catch {
       throw StartupFailure(
         message: "The embedding model in \(directory) can't be loaded: \(error)",
@@ -148,7 +150,9 @@ struct ModelLoader: Sendable {
     do {
       return RerankModel(
         id: ModelLocator.id(of: directory), created: Timestamp.now.unixSeconds,
-        reranker: try TextReranker(directory: directory, pool: pool))
+        reranker: try TextReranker(
+          directory: directory, precision: configuration.embeddingPrecision ?? .preferred,
+          pool: pool))
     } catch {
       throw StartupFailure(
         message: "The reranking model in \(directory) can't be loaded: \(error)",

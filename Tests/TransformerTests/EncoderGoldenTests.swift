@@ -80,6 +80,33 @@ import Testing
     #expect(identical(alone, try plain.scores(pairs)))
   }
 
+  /// Hidden states are of size 1 here, and attention is more peaked than in real models.
+  @Test(
+    .enabled(if: EncoderPrecision.preferred == .bfloat16, "no AVX512-BF16 here"),
+    arguments: ["encoder-roberta", "encoder-mpnet", "encoder-modernbert", "encoder-nomic"])
+  func bfloat16IsNear(name: String) throws {
+    let exact = try TextEncoder.load(directory: Fixtures.model(name), pool: Fixtures.pool)
+    let rounded = try TextEncoder.load(
+      directory: Fixtures.model(name), precision: .bfloat16, pool: Fixtures.pool)
+    var random = SplitMix(state: 3)
+    let texts = (0..<20).map { _ in
+      (0..<Int.random(in: 1...60, using: &random)).map { _ in
+        Int32.random(in: 2..<128, using: &random)
+      }
+    }
+    let (expected, vectors) = (try exact.embed(texts), try rounded.embed(texts))
+    var lowest: Float = 1
+    for (left, right) in zip(expected, vectors) {
+      func product(_ x: [Float], _ y: [Float]) -> Float { zip(x, y).reduce(0) { $0 + $1.0 * $1.1 } }
+      lowest = min(
+        lowest, product(left, right) / (product(left, left) * product(right, right)).squareRoot())
+    }
+    print("\(name): lowest cosine of bfloat16 to float32 \(lowest)")
+    #expect(lowest > 0.999)
+    let alone = try texts.map { try rounded.embed([$0])[0] }
+    #expect(zip(alone, vectors).allSatisfy { identical($0, $1) })
+  }
+
   @Test func onlyModelsOfPairsAreRerankers() throws {
     func refusal(_ directory: ModelDirectory) -> String {
       do throws(ModelError) {

@@ -36,8 +36,10 @@ package struct TextEmbedder: Sendable {
 
   /// Loads a directory in sentence-transformers' layout. Throws `ModelError`, `TokenizerError` or
   /// `ComputeError`.
-  package init(directory: String, pool: ThreadPool) throws {
-    let encoder = try TextEncoder.load(directory: directory, pool: pool)
+  package init(
+    directory: String, precision: EncoderPrecision = .float32, pool: ThreadPool
+  ) throws {
+    let encoder = try TextEncoder.load(directory: directory, precision: precision, pool: pool)
     let tokenizer = try Tokenizer(directory: encoder.tokenizerDirectory)
     try self.init(
       tokenizer: encoder.lowercases ? tokenizer.lowercasing() : tokenizer, encoder: encoder,

@@ -5,7 +5,7 @@
 
 package import Compute
 package import Tokenizers
-import Transformer
+package import Transformer
 
 /// Scores of several texts, in the order of the texts.
 package struct RerankingBatch: Sendable, Equatable {
@@ -23,8 +23,10 @@ package struct TextReranker: Sendable {
   private static let tokensPerJob = 1_024
 
   /// Throws `ModelError`, `TokenizerError` or `ComputeError`.
-  package init(directory: String, pool: ThreadPool) throws {
-    encoder = try CrossEncoder.load(directory: directory, pool: pool)
+  package init(
+    directory: String, precision: EncoderPrecision = .float32, pool: ThreadPool
+  ) throws {
+    encoder = try CrossEncoder.load(directory: directory, precision: precision, pool: pool)
     let tokenizer = try Tokenizer(directory: encoder.tokenizerDirectory)
     self.tokenizer = encoder.lowercases ? tokenizer.lowercasing() : tokenizer
     thread = try ComputeThread(name: "reranker", niceness: 19)

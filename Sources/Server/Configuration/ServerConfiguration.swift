@@ -18,6 +18,8 @@ package struct ServerConfiguration: Sendable, Equatable {
   package var embeddingModel: String?
   /// Model that reranks by reading query and text together: as `model`; nil means none.
   package var rerankModel: String?
+  /// How those two multiply; nil: what the processor does quickest.
+  package var embeddingPrecision: EncoderPrecision?
   /// Folder in which model names are looked up.
   package var models = "Models"
   /// nil: int4.

@@ -51,7 +51,9 @@ package final class CrossEncoder: Sendable {
     }
   }
 
-  package static func load(directory: String, pool: ThreadPool) throws(ModelError) -> CrossEncoder {
+  package static func load(
+    directory: String, precision: EncoderPrecision = .float32, pool: ThreadPool
+  ) throws(ModelError) -> CrossEncoder {
     guard directoryExists(directory) else { throw .missingDirectory(path: directory) }
     let layout = try SentenceTransformersLayout(directory: directory, needsPooling: false)
     let file = try ConfigurationFile(
@@ -69,7 +71,8 @@ package final class CrossEncoder: Sendable {
     let configuration = try family.configuration(file)
     let checkpoint = try Checkpoint(directory: layout.modelDirectory)
     let builder = EncoderBuilder(
-      configuration: configuration, checkpoint: checkpoint, names: family.names, pool: pool)
+      configuration: configuration, checkpoint: checkpoint, names: family.names,
+      precision: precision, pool: pool)
     let head = try Head(options, file, builder)
     return CrossEncoder(
       name: directoryName(directory), encoder: try builder.build(), configuration: configuration,

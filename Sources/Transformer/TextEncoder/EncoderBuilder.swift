@@ -1,5 +1,5 @@
 // Makes an encoder's layers from its configuration and checkpoint. A matrix that holds several one
-// below the other is cut into them.
+// below the other is cut into them. Tables of embeddings are float32 in every precision.
 
 import Compute
 
@@ -7,17 +7,19 @@ struct EncoderBuilder {
   let configuration: TextEncoderConfiguration
   let checkpoint: Checkpoint
   let names: EncoderTensorNames
+  let precision: EncoderPrecision
   let pool: ThreadPool
   /// In front of every name.
   private let prefix: String
 
   init(
     configuration: TextEncoderConfiguration, checkpoint: Checkpoint, names: EncoderTensorNames,
-    pool: ThreadPool
+    precision: EncoderPrecision, pool: ThreadPool
   ) {
     self.configuration = configuration
     self.checkpoint = checkpoint
     self.names = names
+    self.precision = precision
     self.pool = pool
     prefix = checkpoint.contains(names.prefix + names.words) ? names.prefix : ""
   }
@@ -45,7 +47,8 @@ struct EncoderBuilder {
         table: try table(names.positions, rows: count), paddingID: paddingID)
     }
     return EncoderEmbeddings(
-      words: try matrix(prefix + names.words, c.vocabularySize, c.hiddenSize), types: types,
+      words: try matrix(prefix + names.words, c.vocabularySize, c.hiddenSize, format: .float32),
+      types: types,
       positions: positions, norm: try norm(prefix + names.embeddingNorm))
   }
 
@@ -154,16 +157,19 @@ struct EncoderBuilder {
       values = Array(all[part * rows..<(part + 1) * rows])
     }
     return Linear(
-      weight: try matrix(name + ".weight", rows, columns, part: part, of: parts), bias: values)
+      weight: try matrix(
+        name + ".weight", rows, columns, format: precision.format, part: part, of: parts),
+      bias: values)
   }
 
   private func matrix(
-    _ name: String, _ rows: Int, _ columns: Int, part: Int = 0, of parts: Int = 1
+    _ name: String, _ rows: Int, _ columns: Int, format: WeightFormat, part: Int = 0,
+    of parts: Int = 1
   ) throws(ModelError) -> WeightMatrix {
     let tensor = try checkpoint.tensor(name, shape: [parts * rows, columns])
     let first = part * rows
     do {
-      return try WeightMatrix(rows: rows, columns: columns, format: .float32, pool: pool) {
+      return try WeightMatrix(rows: rows, columns: columns, format: format, pool: pool) {
         tensor.read(
           (first + $0.lowerBound) * columns..<(first + $0.upperBound) * columns, into: $1)
       }

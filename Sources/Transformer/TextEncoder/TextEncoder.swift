@@ -31,7 +31,9 @@ package final class TextEncoder: Sendable {
     case normalize
   }
 
-  package static func load(directory: String, pool: ThreadPool) throws(ModelError) -> TextEncoder {
+  package static func load(
+    directory: String, precision: EncoderPrecision = .float32, pool: ThreadPool
+  ) throws(ModelError) -> TextEncoder {
     guard directoryExists(directory) else { throw .missingDirectory(path: directory) }
     let layout = try SentenceTransformersLayout(directory: directory)
     let file = try ConfigurationFile(
@@ -41,7 +43,8 @@ package final class TextEncoder: Sendable {
     let configuration = try family.configuration(file)
     let checkpoint = try Checkpoint(directory: layout.modelDirectory)
     let builder = EncoderBuilder(
-      configuration: configuration, checkpoint: checkpoint, names: family.names, pool: pool)
+      configuration: configuration, checkpoint: checkpoint, names: family.names,
+      precision: precision, pool: pool)
     var dimension = configuration.hiddenSize * layout.pooling.modes.count
     var (steps, files): ([Step], [MappedFile]) = ([], checkpoint.files)
     for step in layout.steps {

@@ -15,6 +15,7 @@ import Testing
       $0.model = "none"
       $0.embeddingModel = embeddingModel
       $0.rerankModel = model
+      $0.embeddingPrecision = .float32
     }
   }
 
