@@ -35,7 +35,7 @@ let package = Package(
     .target(name: "Compute", dependencies: ["CKernels", "CLinux"], swiftSettings: swift),
 
     // The network.
-    .target(name: "Transport", dependencies: ["CLinux"], swiftSettings: swift),
+    .target(name: "Transport", dependencies: ["CLinux", "COpenSSL"], swiftSettings: swift),
     .target(
       name: "HTTP",
       dependencies: [
@@ -104,14 +104,17 @@ let package = Package(
 
     // Tests.
     .target(name: "Fuzzing", path: "Tests/Fuzzing", swiftSettings: swift),
+    .target(
+      name: "TestTLS", dependencies: ["COpenSSL"], path: "Tests/TestTLS", swiftSettings: swift),
     .testTarget(name: "JSONTests", dependencies: ["Fuzzing", "JSON"], swiftSettings: swift),
     .testTarget(name: "ComputeTests", dependencies: ["CKernels", "Compute"], swiftSettings: swift),
     .testTarget(
-      name: "TransportTests", dependencies: ["CLinux", "Transport"], swiftSettings: swift),
+      name: "TransportTests", dependencies: ["CLinux", "COpenSSL", "TestTLS", "Transport"],
+      swiftSettings: swift),
     .testTarget(
       name: "HTTPTests",
       dependencies: [
-        "CLinux", "Fuzzing", "HTTP", "Transport",
+        "CLinux", "Fuzzing", "HTTP", "TestTLS", "Transport",
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Logging", package: "swift-log"),
       ],

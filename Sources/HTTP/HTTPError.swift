@@ -11,6 +11,8 @@ package enum HTTPError: Error, Sendable {
   case badURL(String, reason: String)
   /// The client side: the server's answer is no HTTP/1.1.
   case badResponse(reason: String)
+  /// The client side: the proxy on the way does not let it through.
+  case proxy(String, reason: String)
 }
 
 extension HTTPError: CustomStringConvertible {
@@ -20,6 +22,7 @@ extension HTTPError: CustomStringConvertible {
     case .transport(let error): error.description
     case .badURL(let url, let reason): "'\(url)' cannot be fetched: \(reason)"
     case .badResponse(let reason): "the server's answer is not valid HTTP/1.1: \(reason)"
+    case .proxy(let proxy, let reason): "the proxy \(proxy) can't be used: \(reason)"
     }
   }
 }

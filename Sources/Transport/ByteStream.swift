@@ -1,22 +1,29 @@
 // Non-blocking bytes in both directions: what a connection needs of a socket, and what TLS offers
-// in the same shape (SSL_read and SSL_write also answer "try again later"). Streams belong to one
-// connection on one event loop and hold no buffers of their own.
+// in the same shape. Streams belong to one connection on one event loop and hold no bytes back that
+// readiness of the descriptor would not tell of.
 
 import CLinux
 import Glibc
 
+/// What a descriptor must be ready for before a stream is asked again.
+package enum Readiness: Sendable, Hashable {
+  case readable, writable
+}
+
 package enum StreamOutcome: Sendable, Hashable {
   case transferred(Int)
-  /// Nothing now; the event loop will say when.
-  case wouldBlock
+  /// Nothing now. A stream with a protocol of its own may have to write before it can read, and the
+  /// other way around.
+  case wouldBlock(until: Readiness)
   /// The peer has finished sending (reads only).
   case end
-  case failed(code: Int32)
+  case failed(TransportError)
 }
 
 package protocol ByteStream: AnyObject {
   /// The descriptor to watch; readiness of it means that `read` or `write` may get further.
   var descriptor: Int32 { get }
+  /// The buffer holds at least 16 KiB.
   func read(into buffer: UnsafeMutableRawBufferPointer) -> StreamOutcome
   func write(_ bytes: UnsafeRawBufferPointer) -> StreamOutcome
   /// Tells the peer that nothing more will come; reading goes on.
@@ -41,8 +48,8 @@ final class SocketStream: ByteStream {
       if count == 0 { return .end }
       switch errno {
       case EINTR: continue
-      case EAGAIN: return .wouldBlock
-      default: return .failed(code: errno)
+      case EAGAIN: return .wouldBlock(until: .readable)
+      default: return .failed(.connectionClosed)
       }
     }
   }
@@ -54,8 +61,8 @@ final class SocketStream: ByteStream {
       if count >= 0 { return .transferred(count) }
       switch errno {
       case EINTR: continue
-      case EAGAIN: return .wouldBlock
-      default: return .failed(code: errno)
+      case EAGAIN: return .wouldBlock(until: .writable)
+      default: return .failed(.connectionClosed)
       }
     }
   }

@@ -55,6 +55,23 @@ package struct ClientConnection: Sendable {
     try await loop.send(bytes, to: id)
   }
 
+  /// Speaks TLS from here on. What was written before must have gone, and been answered. Whether the
+  /// server's certificate is accepted shows when its first answer is read.
+  /// - Parameter host: the name or address that the certificate must be for
+  package func startTLS(_ context: TLSContext, host: String) async throws(TransportError) {
+    let started = await loop.withConnection(id, InputBuffer.self) { input, connection, loop in
+      Result { () throws(TransportError) in
+        // Bytes from before would pass for protected ones.
+        guard input.isFresh else {
+          throw .tlsFailed(peer: host, reason: "it sent something, or closed, before the handshake")
+        }
+        try connection.startTLS(context, host: host, on: loop)
+      }
+    }
+    guard let started else { throw .connectionClosed }
+    try started.get()
+  }
+
   /// Ends this side's direction; reading goes on.
   package func finishOutput() async {
     await withConnection { connection, loop in connection.finishOutput(on: loop) }

@@ -26,6 +26,9 @@ package struct ConnectionOptions: Sendable {
   package var lingerTimeout: Duration = .seconds(2)
   /// `EventLoop.send` waits while more output than this is pending.
   package var outputHighWater = 256 << 10
+  /// A peer that sends nothing for so long while a task waits for it, or up to twice as long, is
+  /// dropped; nil waits for ever. For `ClientConnection`.
+  package var readTimeout: Duration?
 
   package init() {}
 }
@@ -34,6 +37,8 @@ package final class Connection {
   package let id: ConnectionID
   package let peer: SocketAddress?
   package private(set) var hasHungUp = false
+  /// Why the connection ended, where it was not an end in order.
+  private(set) var failure: TransportError?
   /// Set by the protocol; the loop calls `deadlinePassed` once it has gone by, and clears it.
   package private(set) var deadline: MonotonicTime?
 
@@ -48,7 +53,9 @@ package final class Connection {
     case lingering
   }
 
-  private let stream: any ByteStream
+  private var stream: any ByteStream
+  private var readWaitsFor = Readiness.readable
+  private var writeWaitsFor = Readiness.writable
   private var output: [UInt8] = []
   private var sentCount = 0
   private var interest: UInt32 = 0
@@ -114,6 +121,21 @@ package final class Connection {
     stream.finishOutput()
   }
 
+  /// Speaks TLS from here on. Nothing may be pending, and the peer must be waiting for it.
+  /// - Parameter host: whom a server's certificate must be for; nil on a server
+  package func startTLS(
+    _ context: TLSContext, host: String?, on loop: isolated EventLoop
+  ) throws(TransportError) {
+    precondition(pendingOutputCount == 0, "what is pending would be sent in the clear")
+    stream = try TLSStream(over: stream, context, host: host)
+  }
+
+  /// Closes at once, for the reason given.
+  func fail(_ failure: TransportError, on loop: isolated EventLoop) {
+    if isOpen { self.failure = failure }
+    close(on: loop)
+  }
+
   /// Closes at once; pending output is lost.
   package func close(on loop: isolated EventLoop) { tearDown(on: loop) { $0.close() } }
 
@@ -135,15 +157,15 @@ package final class Connection {
     _ events: UInt32, buffer: UnsafeMutableRawBufferPointer, on loop: isolated EventLoop
   ) {
     if events & (CLINUX_ERR | CLINUX_HUP) != 0 { return dropDead(buffer, on: loop) }
-    if events & CLINUX_OUT != 0 { flush(on: loop) }
-    if isOpen, events & CLINUX_IN != 0, interest & CLINUX_IN != 0 { read(buffer, on: loop) }
+    if wantsOutput, events & writeWaitsFor.event != 0 { flush(on: loop) }
+    if isOpen, wantsInput, events & readWaitsFor.event != 0 { read(buffer, on: loop) }
     if isOpen, events & CLINUX_RDHUP != 0 { noteHangUp(on: loop) }
     updateInterest(on: loop)
   }
 
   /// Deadlines that have gone by.
   func checkDeadlines(now: MonotonicTime, on loop: isolated EventLoop) {
-    if let stallDeadline, stallDeadline <= now { return close(on: loop) }
+    if let stallDeadline, stallDeadline <= now { return fail(.timedOut, on: loop) }
     guard let deadline, deadline <= now else { return }
     self.deadline = nil
     if closing == .lingering { return close(on: loop) }
@@ -162,22 +184,28 @@ package final class Connection {
 
   // MARK: Input
 
+  /// No reading while output waits: a peer must take its answers before it may ask more.
+  private var wantsInput: Bool { !hasEnded && !isReadingPaused && !wantsOutput }
+
   /// False when there was nothing to read.
   @discardableResult
   private func read(_ buffer: UnsafeMutableRawBufferPointer, on loop: isolated EventLoop) -> Bool {
     switch stream.read(into: buffer) {
     case .transferred(let count):
+      readWaitsFor = .readable
       guard closing == .no else { break }
       let bytes = UnsafeRawBufferPointer(rebasing: buffer.prefix(count))
       handler.received(bytes, from: self, on: loop)
-    case .wouldBlock: return false
+    case .wouldBlock(let readiness):
+      readWaitsFor = readiness
+      return false
     case .end:
       hasEnded = true
       noteHangUp(on: loop)
       guard isOpen else { break }
       if closing == .lingering { close(on: loop) }
       if closing == .no { handler.ended(self, on: loop) }
-    case .failed: close(on: loop)
+    case .failed(let failure): fail(failure, on: loop)
     }
     return true
   }
@@ -198,6 +226,8 @@ package final class Connection {
 
   // MARK: Output
 
+  private var wantsOutput: Bool { pendingOutputCount > 0 }
+
   private func flush(on loop: isolated EventLoop) {
     while sentCount < output.count {
       switch output.withUnsafeBytes({
@@ -207,7 +237,9 @@ package final class Connection {
       case .transferred(let count):
         sentCount += count
         stallDeadline = nil
-      case .wouldBlock, .end:
+        writeWaitsFor = .writable
+      case .wouldBlock(let readiness):
+        writeWaitsFor = readiness
         if stallDeadline == nil {
           let time = MonotonicTime.now + options.writeTimeout
           stallDeadline = time
@@ -215,8 +247,10 @@ package final class Connection {
         }
         updateInterest(on: loop)
         return
-      case .failed:
-        return close(on: loop)
+      case .end:
+        return fail(.connectionClosed, on: loop)
+      case .failed(let failure):
+        return fail(failure, on: loop)
       }
     }
     outputIsGone(on: loop)
@@ -247,9 +281,8 @@ package final class Connection {
     var wanted: UInt32 = 0
     // After the peer's end both are ready for ever.
     if !hasHungUp { wanted |= CLINUX_RDHUP }
-    // No reading while output waits: a peer must take its answers before it may ask more.
-    if !hasEnded, !isReadingPaused, pendingOutputCount == 0 { wanted |= CLINUX_IN }
-    if pendingOutputCount > 0 { wanted |= CLINUX_OUT }
+    if wantsInput { wanted |= readWaitsFor.event }
+    if wantsOutput { wanted |= writeWaitsFor.event }
     guard wanted != interest else { return }
     interest = wanted
     loop.rewatch(stream.descriptor, wanted, tag: id.tag)
@@ -267,4 +300,8 @@ package final class Connection {
     resumeWaiters(false)
     handler.closed(self, on: loop)
   }
+}
+
+extension Readiness {
+  fileprivate var event: UInt32 { self == .readable ? CLINUX_IN : CLINUX_OUT }
 }

@@ -14,7 +14,10 @@ final class InputBuffer: ConnectionHandler, Sendable {
   private struct State {
     var bytes: [UInt8] = []
     var hasEnded = false
-    var isClosed = false
+    /// The connection is gone: its failure, if it had any.
+    var closure: TransportError?
+    /// Something came, or nobody waited, since the deadline was set.
+    var isAlive = true
     var isPaused = false
     var waiter: CheckedContinuation<Result<Taken, TransportError>, Never>?
   }
@@ -34,6 +37,9 @@ final class InputBuffer: ConnectionHandler, Sendable {
     return try result.get()
   }
 
+  /// Nothing has come that nobody has taken, and more may come.
+  var isFresh: Bool { state.withLock { $0.bytes.isEmpty && !$0.hasEnded && $0.closure == nil } }
+
   private static func next(_ state: inout State) -> Result<Taken, TransportError>? {
     if !state.bytes.isEmpty {
       let taken = Taken(bytes: state.bytes, wasFull: state.isPaused)
@@ -42,7 +48,7 @@ final class InputBuffer: ConnectionHandler, Sendable {
       return .success(taken)
     }
     if state.hasEnded { return .success(Taken(bytes: nil)) }
-    if state.isClosed { return .failure(.connectionClosed) }
+    if let closure = state.closure { return .failure(closure) }
     return nil
   }
 
@@ -62,12 +68,17 @@ final class InputBuffer: ConnectionHandler, Sendable {
 
   // MARK: ConnectionHandler
 
-  func opened(_ connection: Connection, on loop: isolated EventLoop) {}
+  func opened(_ connection: Connection, on loop: isolated EventLoop) {
+    watch(connection, on: loop)
+  }
 
   func received(
     _ bytes: UnsafeRawBufferPointer, from connection: Connection, on loop: isolated EventLoop
   ) {
-    update { $0.bytes.append(contentsOf: bytes) }
+    update { state in
+      state.bytes.append(contentsOf: bytes)
+      state.isAlive = true
+    }
     let isFull = state.withLock { state in
       state.isPaused = state.bytes.count >= Self.capacity
       return state.isPaused
@@ -81,9 +92,21 @@ final class InputBuffer: ConnectionHandler, Sendable {
     update { $0.hasEnded = true }
   }
 
-  func deadlinePassed(_ connection: Connection, on loop: isolated EventLoop) {}
+  func deadlinePassed(_ connection: Connection, on loop: isolated EventLoop) {
+    let isSilent = state.withLock { state in
+      defer { state.isAlive = state.waiter == nil }
+      return state.waiter != nil && !state.isAlive
+    }
+    if isSilent { connection.fail(.timedOut, on: loop) } else { watch(connection, on: loop) }
+  }
+
+  private func watch(_ connection: Connection, on loop: isolated EventLoop) {
+    if let timeout = connection.options.readTimeout {
+      connection.setDeadline(.now + timeout, on: loop)
+    }
+  }
 
   func closed(_ connection: Connection, on loop: isolated EventLoop) {
-    update { $0.isClosed = true }
+    update { $0.closure = connection.failure ?? .connectionClosed }
   }
 }

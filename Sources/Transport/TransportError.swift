@@ -11,6 +11,13 @@ package enum TransportError: Error, Sendable, Hashable {
   case cannotStartEventLoop(code: Int32)
   /// The peer closed or reset the connection, or this side did.
   case connectionClosed
+  /// The peer sent or took nothing for longer than the connection's options allow.
+  case timedOut
+  case untrustedCertificate(host: String, reason: String)
+  case tlsFailed(peer: String, reason: String)
+  /// A file with certificates or a key.
+  case unusableCertificates(path: String, reason: String)
+  case cannotUseTLS(reason: String)
 }
 
 extension TransportError: CustomStringConvertible {
@@ -31,6 +38,16 @@ extension TransportError: CustomStringConvertible {
       return "cannot create an epoll set: \(systemMessage(code))\(Self.hint(code))"
     case .connectionClosed:
       return "the connection is closed"
+    case .timedOut:
+      return "the other side has been silent for too long"
+    case .untrustedCertificate(let host, let reason):
+      return "the certificate of \(host) is not accepted: \(reason)"
+    case .tlsFailed(let peer, let reason):
+      return "no TLS connection with \(peer): \(reason)"
+    case .unusableCertificates(let path, let reason):
+      return "\(path) can't be used for TLS: \(reason)"
+    case .cannotUseTLS(let reason):
+      return "OpenSSL refuses to work: \(reason)"
     }
   }
 

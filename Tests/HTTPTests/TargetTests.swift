@@ -52,10 +52,28 @@ import Testing
     #expect(short.port == 80 && short.target == "/" && short.authority == "example.org")
     let v6 = try HTTPLocation("http://[::1]:81?x")
     #expect(v6.host == "::1" && v6.port == 81 && v6.target == "/?x" && v6.authority == "[::1]:81")
+    let secure = try HTTPLocation("https://Example.org/a")
+    #expect(secure.isSecure && secure.port == 443 && secure.authority == "Example.org")
+    #expect(secure.origin == "https://example.org" && plain.origin == "http://localhost:8080")
   }
 
   @Test(arguments: [
-    "https://a/", "a", "http://", "http://a b/", "http://a:x/", "http://a/ü", "ftp://a",
+    ("https://b/x", "https://b/x"), ("//b:8/x", "https://b:8/x"), ("/x?y", "https://a:1/x?y"),
+    ("x", "https://a:1/d/x"), ("?q=a:b", "https://a:1/d/?q=a:b"),
+    ("x?u=http://c", "https://a:1/d/x?u=http://c"),
+  ])
+  func redirects(_ reference: String, _ expected: String) throws {
+    #expect(try HTTPLocation("https://a:1/d/e?f=g/h").resolving(reference).url == expected)
+  }
+
+  @Test(arguments: ["ftp://b/", "data:x", "http://u@b/", "http://b/ü"])
+  func refusesRedirects(_ reference: String) throws {
+    let location = try HTTPLocation("https://a/")
+    #expect(throws: HTTPError.self) { try location.resolving(reference) }
+  }
+
+  @Test(arguments: [
+    "a", "http://", "http://a b/", "http://a:x/", "http://a/ü", "ftp://a",
   ])
   func refusesOtherURLs(_ url: String) {
     #expect(throws: HTTPError.self) { try HTTPLocation(url) }

@@ -88,11 +88,14 @@ enum Fusion {
     return union.sorted { $0.isBetter(than: $1) }
   }
 
+  /// What a rank, from 1, adds (Cormack et al. 2009).
+  static func reciprocal(_ rank: Int) -> Double { 1 / (rankConstant + Double(rank)) }
+
   private static func addReciprocals(to candidates: inout [Candidate]) {
     func add(_ side: WritableKeyPath<Candidate, SideScore>, _ index: Int) {
       let rank = candidates[index][keyPath: side].rank
       candidates[index][keyPath: side].contribution =
-        rank.map { 1 / (rankConstant + Double($0)) } ?? 0
+        rank.map(reciprocal) ?? 0
     }
     for index in candidates.indices {
       add(\.dense, index)

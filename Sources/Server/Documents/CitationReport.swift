@@ -43,7 +43,7 @@ struct CitationReport {
     object["document_id"] = .string(chunk.documentID)
     object["chunk_start"] = .integer(Int64(chunk.start))
     object["chunk_end"] = .integer(Int64(chunk.end))
-    object["support"] = .double(Support.share(of: claim, in: [chunk.text]))
+    object["support"] = .double(Support.share(of: claim, in: [chunk.passage]))
     let quote = quote(for: claim, in: chunk)
     object["quote"] = quote.map { .string($0.text) } ?? .null
     object["quote_start"] = quote.map { .integer(Int64($0.start)) } ?? .null

@@ -53,10 +53,15 @@ package struct HTTPClientResponse: Sendable, AsyncSequence {
     return try parsed(.length(length))
   }
 
-  /// Reads the body to its end.
-  package func wholeBody() async throws -> [UInt8] {
+  /// Reads the body to its end. Throws where it is longer than `limit` bytes.
+  package func wholeBody(limit: Int = .max) async throws -> [UInt8] {
     var body: [UInt8] = []
-    for try await piece in self { body.append(contentsOf: piece) }
+    for try await piece in self {
+      guard piece.count <= limit - body.count else {
+        throw HTTPError.badResponse(reason: "its body has more than \(limit) bytes")
+      }
+      body.append(contentsOf: piece)
+    }
     return body
   }
 
@@ -83,7 +88,7 @@ package struct HTTPClientResponse: Sendable, AsyncSequence {
         let piece = try decodePending()
         if !piece.isEmpty { return piece }
         if isComplete { break }
-        guard let bytes = try await owner.connection.read() else {
+        guard let bytes = try await receive() else {
           if case .untilClose = framing { break }
           throw HTTPError.badResponse(reason: "the body is cut short")
         }
@@ -91,6 +96,12 @@ package struct HTTPClientResponse: Sendable, AsyncSequence {
       }
       await owner.connection.close()
       return nil
+    }
+
+    private func receive() async throws -> [UInt8]? {
+      do { return try await owner.connection.read() } catch let error as TransportError {
+        throw HTTPError.transport(error)
+      }
     }
 
     private mutating func decodePending() throws(HTTPError) -> [UInt8] {
