@@ -72,8 +72,13 @@ extension DocumentStore {
       }
       return 0
     }
-    let texts = queries.map { $0.text ?? "" } + (hypothetical.map { [$0] } ?? [])
-    let embedded = try await Self.embed(texts, with: embedder)
+    let prompts = record.prompts(embedder)
+    let texts = queries.map { $0.text ?? "" }
+    var embedded = try await Self.embed(texts, prompt: prompts.query, with: embedder)
+    if let hypothetical {
+      // An invented answer is a passage, not a question.
+      embedded += try await Self.embed([hypothetical], prompt: prompts.passage, with: embedder)
+    }
     for (number, text) in embedded.prefix(queries.count).enumerated() {
       queries[number].vector = text.vector
     }

@@ -110,7 +110,7 @@ package final class DocumentStore: Sendable {
       try Self.interruptJobs(database)
       if try CollectionRecord.find(Self.defaultCollection, database) == nil {
         _ = try CollectionRecord.insert(
-          name: Self.defaultCollection, settings: CollectionSettings(), embedding: identity,
+          name: Self.defaultCollection, settings: freshSettings, embedding: identity,
           now: Self.now(), database)
       }
       return try CollectionRecord.all(database)

@@ -151,15 +151,11 @@ struct EncoderBuilder {
   func linear(
     _ name: String, _ rows: Int, _ columns: Int, bias: Bool, part: Int = 0, of parts: Int = 1
   ) throws(ModelError) -> Linear {
-    var values: [Float]?
-    if bias {
-      let all = try checkpoint.tensor(name + ".bias", shape: [parts * rows]).values()
-      values = Array(all[part * rows..<(part + 1) * rows])
-    }
-    return Linear(
-      weight: try matrix(
-        name + ".weight", rows, columns, format: precision.format, part: part, of: parts),
-      bias: values)
+    let weight = try matrix(
+      name + ".weight", rows, columns, format: precision.format, part: part, of: parts)
+    guard bias else { return Linear(weight: weight, bias: nil) }
+    let all = try checkpoint.tensor(name + ".bias", shape: [parts * rows]).values()
+    return Linear(weight: weight, bias: Array(all[part * rows..<(part + 1) * rows]))
   }
 
   private func matrix(
