@@ -69,3 +69,9 @@ package protocol Embedder: Sendable {
   /// Tokens of the whole text, special tokens included, as compared with `maximumTokens`.
   func tokenCount(_ text: String) -> Int
 }
+
+/// A model whose author says nothing of the kind.
+extension Embedder {
+  package var prompts: EmbeddingPrompts { EmbeddingPrompts() }
+  package var metric: Metric? { nil }
+}

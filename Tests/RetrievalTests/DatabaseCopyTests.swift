@@ -59,6 +59,27 @@ import Testing
     #expect(try await ids(other.store) == ["kept"])
   }
 
+  @Test func aCopyThatCantBeWrittenIsNamed() async throws {
+    let test = try await TestStore()
+    try await test.put(["a": "apples"])
+    let error = try #require(refusal { _ = try backUp(test, to: "/proc/no-such-folder/backup") })
+    #expect("\(error)".contains("/proc/no-such-folder/backup"))
+    let folder = try TemporaryDirectory()
+    let nothing = refusal {
+      _ = try DatabaseCopy.backUp(
+        dataDirectory: folder.path, to: folder.path + "/backup", replacing: false)
+    }
+    #expect(nothing?.code == "copy_refused")
+    // What a restore left that was killed is no document.
+    _ = try backUp(test, to: folder.path + "/backup")
+    let data = try TemporaryDirectory()
+    try data.write([1], to: "martlet.sqlite.restoring")
+    try data.write([1], to: "martlet.sqlite.restoring-journal")
+    _ = try DatabaseCopy.restore(
+      folder.path + "/backup", dataDirectory: data.path, replacing: false)
+    #expect(try await ids(try await openStore(in: data)) == ["a"])
+  }
+
   /// A folder with documents, as a killed process leaves it: the last ones are in the log only.
   private func killed() async throws -> TemporaryDirectory {
     let test = try await TestStore()
@@ -67,6 +88,8 @@ import Testing
     for name in ["martlet.sqlite", "martlet.sqlite-wal"] {
       try folder.write(test.directory.read(name), to: name)
     }
+    // Not before: closing writes the log back.
+    try await test.store.close()
     return folder
   }
 

@@ -85,6 +85,20 @@ import Testing
     #expect(found.first?.message.contains("other") == true)
   }
 
+  @Test func aReindexThatWasCutShortIsNoticed() async throws {
+    let directory = try await filled()
+    let store = try await openStore(in: directory)
+    let work = Task {
+      try await store.reindex("default", CollectionSettingsUpdate()) { done in
+        if done > 0 { withUnsafeCurrentTask { $0?.cancel() } }
+      }
+    }
+    await #expect(throws: CancellationError.self) { _ = try await work.value }
+    #expect(problems(directory) == ["collection .reindex.default"])
+    _ = try await store.reindex("default", CollectionSettingsUpdate()) { _ in }
+    #expect(problems(directory) == [])
+  }
+
   @Test(.enabled(if: geteuid() != 0, "root may write everywhere"))
   func missingPermissionsAreNoticed() async throws {
     let directory = try await filled()

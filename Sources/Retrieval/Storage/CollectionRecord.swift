@@ -20,6 +20,9 @@ struct CollectionRecord: Sendable, Hashable {
       passage: settings.passagePrompt ?? standard.passage)
   }
 
+  /// Not for clients: what grows while a collection is reindexed. Their names can't begin so.
+  var isHidden: Bool { name.hasPrefix(".") }
+
   /// Numbers per vector.
   var dimension: Int { embedding?.dimension ?? 1 }
 

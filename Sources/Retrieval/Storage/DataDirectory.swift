@@ -13,10 +13,12 @@ final class DataDirectory: Sendable {
 
   var databasePath: String { path + "/" + Self.databaseName }
 
-  /// Whether nothing would be lost with what is in it.
+  /// Whether nothing would be lost with what is in it: a restore that was cut short leaves its copy.
   var isEmpty: Bool {
     let entries = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
-    return Set(entries).isSubset(of: ["lock", "cache", "indexes"])
+    return entries.allSatisfy {
+      ["lock", "cache", "indexes"].contains($0) || $0.hasPrefix(Self.databaseName + ".restoring")
+    }
   }
 
   /// Makes the directory where it is missing and claims it. `holder` is what a second process is

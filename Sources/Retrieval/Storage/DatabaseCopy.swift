@@ -70,12 +70,17 @@ extension DatabaseCopy {
     throws(RetrievalError) -> DatabaseCopy
   {
     unlink(aside)
+    let original: DatabaseQueue
     do {
       var reading = Configuration()
       reading.readonly = true
       reading.busyMode = .timeout(busySeconds)
-      let original = try DatabaseQueue(path: source, configuration: reading)
-      defer { try? original.close() }
+      original = try DatabaseQueue(path: source, configuration: reading)
+    } catch {
+      throw RetrievalError(storage: error, path: source)
+    }
+    defer { try? original.close() }
+    do {
       let target = try DatabaseQueue(path: aside)
       defer { try? target.close() }
       // Synced once, when it is whole.
@@ -95,7 +100,10 @@ extension DatabaseCopy {
     } catch {
       unlink(aside)
       unlink(aside + "-journal")
-      throw RetrievalError(storage: error, path: source)
+      let failure = RetrievalError(storage: error, path: finalPath)
+      guard case .databaseCorrupt(_, let message) = failure else { throw failure }
+      // What is damaged is never the copy.
+      throw .databaseCorrupt(path: source, message: message)
     }
   }
 

@@ -26,17 +26,13 @@ struct IndexLoader {
     return (try build(documents, database), nil)
   }
 
-  /// The index of what the database holds, without a look at snapshots.
-  func build(_ database: Database) throws -> CollectionIndex {
-    try build(try documents(database), database)
-  }
-
   private func build(_ documents: [Int64: IndexChange.Addition], _ database: Database) throws
     -> CollectionIndex
   {
     var index = CollectionIndex(record)
     var documents = documents
     try addRows(after: 0, to: &index, &documents, database)
+    try addEmpty(documents, to: &index)
     return index
   }
 
@@ -46,29 +42,30 @@ struct IndexLoader {
     _ saved: SavedIndex, _ documents: [Int64: IndexChange.Addition], _ database: Database
   ) throws -> CollectionIndex? {
     var (saved, documents) = (saved, documents)
-    if saved.generation != record.generation {
-      guard let living = try livingRows(of: saved, documents, database) else { return nil }
+    let isCurrent = saved.generation == record.generation
+    if !isCurrent {
+      guard let living = try livingRows(of: saved, database) else { return nil }
       saved.liveRows = living
     }
     guard var index = CollectionIndex(record, saved, &documents) else { return nil }
-    let last = saved.generation == record.generation ? .max : saved.chunkIDs.last ?? 0
-    try addRows(after: last, to: &index, &documents, database)
+    if !isCurrent {
+      try addRows(after: saved.chunkIDs.last ?? 0, to: &index, &documents, database)
+    }
+    try addEmpty(documents, to: &index)
     return index
   }
 
   /// Which rows of a snapshot still have their chunk; nil where the database has one among them that
   /// the snapshot hasn't.
-  private func livingRows(
-    of saved: SavedIndex, _ documents: [Int64: IndexChange.Addition], _ database: Database
-  ) throws -> RowBitmap? {
+  private func livingRows(of saved: SavedIndex, _ database: Database) throws -> RowBitmap? {
     var living = RowBitmap(rowCount: saved.chunkIDs.count)
     guard let last = saved.chunkIDs.last else { return living }
-    // Served by the index of the constraint, which holds both columns: no row is read.
     let chunks = try Row.fetchCursor(
-      database, sql: "SELECT document, id FROM chunks ORDER BY document, ordinal")
+      database, sql: "SELECT chunks.document, chunks.id \(Self.chunksOfCollection)",
+      arguments: [record.id])
     while let row = try chunks.next() {
       let (document, id) = (try row.int64(at: 0), try row.int64(at: 1))
-      guard id <= last, documents[document] != nil else { continue }
+      guard id <= last else { continue }
       guard let place = saved.chunkIDs.sortedIndex(of: id), saved.documentIDs[place] == document
       else { return nil }
       living[place] = true
@@ -76,7 +73,13 @@ struct IndexLoader {
     return living
   }
 
-  /// Appends the chunks whose ids are higher than `last`, then the documents that have none.
+  /// Served by indexes alone, which hold these columns: no row is read.
+  private static let chunksOfCollection = """
+    FROM documents CROSS JOIN chunks ON chunks.document = documents.id
+    WHERE documents.collection = ?1
+    """
+
+  /// Appends the chunks whose ids are higher than `last`.
   private func addRows(
     after last: Int64, to index: inout CollectionIndex,
     _ documents: inout [Int64: IndexChange.Addition], _ database: Database
@@ -85,10 +88,9 @@ struct IndexLoader {
     let chunks = try Row.fetchCursor(
       database,
       sql: """
-        SELECT chunks.id, chunks.document, chunks.vector, chunks.text
-        FROM chunks JOIN documents ON documents.id = chunks.document
-        WHERE chunks.id > ? AND documents.collection = ? ORDER BY chunks.id
-        """, arguments: [last, record.id])
+        SELECT id, document, vector, text FROM chunks
+        WHERE id IN (SELECT chunks.id \(Self.chunksOfCollection) AND chunks.id > ?2) ORDER BY id
+        """, arguments: [record.id, last])
     var words = index.words
     var texts: [String] = []
     var pending: IndexChange.Addition?
@@ -108,8 +110,14 @@ struct IndexLoader {
       }
     }
     try append(pending, to: &index)
-    for (_, empty) in documents.sorted(by: { $0.key < $1.key }) { try append(empty, to: &index) }
     index.setWords(try words.appending(texts, language: record.settings.language, pool))
+  }
+
+  /// Documents without text have no chunks.
+  private func addEmpty(
+    _ documents: [Int64: IndexChange.Addition], to index: inout CollectionIndex
+  ) throws {
+    for (_, empty) in documents.sorted(by: { $0.key < $1.key }) { try append(empty, to: &index) }
   }
 
   /// All documents by their id, without chunks.

@@ -68,8 +68,11 @@ struct IndexSnapshots: Sendable {
   /// Whether a snapshot was written. Where that can't be done, the next start takes longer and nothing
   /// is lost. The index may be changed meanwhile: what is written is this copy of it.
   func save(_ index: CollectionIndex, _ record: CollectionRecord) -> Bool {
-    guard let matrix = try? index.matrix.settled() else { return false }
     mkdir(folder, 0o755)
+    // The last room on a disk is for documents.
+    guard FileSize.available(folder) / 2 > index.matrix.byteCount,
+      let matrix = try? index.matrix.settled()
+    else { return false }
     let documentIDs = index.documentSlots.map { index.documents[$0]?.rowID ?? 0 }
     let live = index.liveRows.words.map(Int64.init(bitPattern:))
     return matrix.withSections { vectors in

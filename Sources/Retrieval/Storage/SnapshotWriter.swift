@@ -46,10 +46,9 @@ final class SnapshotWriter: Sendable {
   /// Notes what a collection's index was made from at start: the generation of a snapshot, or nil.
   func start(_ index: CollectionIndex, from generation: Int64?) {
     guard let generation else { return }
-    // How many rows have changed since then isn't known; if any, they count from now on.
+    // Rows that it was caught up with count as changes since.
     saved.withLock {
-      $0[index.collection] = Saved(
-        generation: generation, changeCount: index.changeCount, at: .now)
+      $0[index.collection] = Saved(generation: generation, changeCount: 0, at: .now)
     }
   }
 

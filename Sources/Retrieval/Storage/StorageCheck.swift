@@ -69,7 +69,7 @@ package struct StorageCheck {
     guard statvfs(folder, &status) == 0 else {
       return Finding("disk", .failure, unusable(folder))
     }
-    let free = Int(clamping: status.f_bavail) * Int(clamping: status.f_frsize)
+    let free = FileSize.available(folder)
     let database = FileSize.bytes(path)
     let message = "\(free >> 20) MiB free"
     if status.f_flag & UInt(ST_RDONLY) != 0 {
@@ -137,6 +137,10 @@ package struct StorageCheck {
     guard odd == 0 else {
       let message = "\(odd) of \(chunks) vectors don't have \(record.dimension) values"
       return [Finding(subject, .failure, message + ": reindex it")]
+    }
+    if record.isHidden {
+      let message = "a reindex was cut short after \(documents) documents: ask for it again"
+      return [Finding(subject, .warning, message)]
     }
     var findings = [Finding(subject, .ok, "\(documents) documents, \(chunks) chunks")]
     if chunks > 0, let stored = record.embedding, let loaded, !stored.isCompatible(with: loaded) {

@@ -6,7 +6,7 @@ import GRDB
 extension DocumentStore {
   package func collections() async throws -> [CollectionInfo] {
     try await database.read { try CollectionRecord.all($0) }
-      .filter { !$0.name.hasPrefix(".") }.map(info)
+      .filter { !$0.isHidden }.map(info)
   }
 
   package func collection(_ name: String) async throws -> CollectionInfo {
@@ -20,10 +20,10 @@ extension DocumentStore {
   {
     try Self.validate(collectionName: name)
     try validate(embeddingModel: update.embeddingModel)
-    let identity = embedder?.identity
+    let (identity, defaults) = (embedder?.identity, freshSettings)
     let (created, record) = try await database.commit { database in
       guard var record = try CollectionRecord.find(name, database) else {
-        let settings = try freshSettings.applying(update)
+        let settings = try defaults.applying(update)
         let record = try CollectionRecord.insert(
           name: name, settings: settings, embedding: identity, now: Self.now(), database)
         return (true, record)
@@ -50,7 +50,7 @@ extension DocumentStore {
 
   /// Removes a collection with its documents; the default one is left empty, with default settings.
   package func deleteCollection(_ name: String) async throws {
-    let identity = embedder?.identity
+    let (identity, defaults) = (embedder?.identity, freshSettings)
     _ = try await database.commit { database in
       let record = try CollectionRecord.require(name, database)
       let staged = try CollectionRecord.find(Self.stagedName(of: name), database)
@@ -58,7 +58,7 @@ extension DocumentStore {
       for record in deleted { try record.delete(database) }
       guard name == Self.defaultCollection else { return (deleted, CollectionRecord?.none) }
       let fresh = try CollectionRecord.insert(
-        name: name, settings: freshSettings, embedding: identity, now: Self.now(), database)
+        name: name, settings: defaults, embedding: identity, now: Self.now(), database)
       return (deleted, fresh)
     } publish: { [indexes, snapshots] deleted, fresh in
       for record in deleted {

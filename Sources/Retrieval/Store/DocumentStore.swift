@@ -93,7 +93,7 @@ package final class DocumentStore: Sendable {
       indexes.set(index)
       snapshotWriter.start(index, from: saved)
       if let stored = record.embedding, let loaded = embedder?.identity,
-        index.documentCount > 0, !stored.isCompatible(with: loaded)
+        index.documentCount > 0, !record.isHidden, !stored.isCompatible(with: loaded)
       {
         let mismatch = RetrievalError.embeddingModelMismatch(
           collection: record.name, stored: stored, loaded: loaded)
@@ -105,12 +105,12 @@ package final class DocumentStore: Sendable {
 
   /// All collections, the default one made where it is missing.
   private func prepareCollections() throws -> [CollectionRecord] {
-    let identity = embedder?.identity
+    let (identity, defaults) = (embedder?.identity, freshSettings)
     return try database.writeNow { database in
       try Self.interruptJobs(database)
       if try CollectionRecord.find(Self.defaultCollection, database) == nil {
         _ = try CollectionRecord.insert(
-          name: Self.defaultCollection, settings: freshSettings, embedding: identity,
+          name: Self.defaultCollection, settings: defaults, embedding: identity,
           now: Self.now(), database)
       }
       return try CollectionRecord.all(database)

@@ -101,6 +101,7 @@ struct CollectionIndex: Sendable {
         append(document, first..<end)
       } else {
         documents.append(nil)
+        metadata.append([:])
       }
       first = end
     }

@@ -67,6 +67,32 @@ struct JobTests {
     #expect(try await server.send(.delete, "/jobs/unknown").status == 404)
   }
 
+  @Test(arguments: Door.allCases)
+  func aReindexIsAJob(door: Door) async throws {
+    let server = try await TestServer.shared.value
+    let path = "/collections/reindexed-\(door.rawValue)"
+    _ = try await server.send(.put, path)
+    let text = "The first sentence of the text. The second sentence of it. 第三句话。"
+    _ = try await server.post(path + "/documents", ["id": "a", "text": .string(text)])
+    let settings: JSONValue = ["chunking": ["size": 40, "overlap": 0], "language": "zh"]
+    let refused = try await server.send(.put, path, settings)
+    #expect(refused.status == 409 && refused.errorMessage.contains("/reindex"))
+    let answer = try await server.post(path + "/reindex", settings, through: door)
+    #expect(answer.status == 202 && answer.json["kind"] == "reindex", "\(answer.text)")
+    let id = try #require(answer.json["id"]?.string)
+    _ = try await server.get("/jobs/\(id)/events", through: door)
+    let job = try await server.get("/jobs/\(id)", through: door).json
+    #expect(job["state"] == "succeeded" && job["done"] == 1)
+    #expect(job["result"]?["chunks"]?.int ?? 0 >= 2)
+    #expect(try await server.get(path).json["language"] == "zh")
+    // Without a body, nothing but the model is new.
+    let again = try await server.send(.post, path + "/reindex", headers: [:], through: door)
+    #expect(again.status == 202)
+    let bad: JSONValue = ["chunking": ["strategy": "magic"]]
+    #expect(try await server.post(path + "/reindex", bad, through: door).status == 400)
+    #expect(try await server.post("/collections/nowhere/reindex", [:]).status == 404)
+  }
+
   @Test func aFailedJobSaysWhy() async throws {
     let server = try await TestServer.start {
       $0.model = "none"
