@@ -15,7 +15,8 @@ struct MartletCommand: AsyncParsableCommand {
     subcommands: [
       ServeCommand.self, ChatCommand.self, IngestCommand.self, ReindexCommand.self,
       RetrieveCommand.self,
-      EmbedCommand.self, InspectCommand.self, QuantizeCommand.self, BenchCommand.self,
+      EmbedCommand.self, InspectCommand.self, QuantizeCommand.self, MergeCommand.self,
+      BenchCommand.self,
       EvaluateCommand.self, BackupCommand.self, RestoreCommand.self, DoctorCommand.self,
       VersionCommand.self,
     ])
