@@ -58,7 +58,8 @@ import Testing
   @Test func chunksLeaveRoomForTheirPrompt() async throws {
     let prompt = String(repeating: "word ", count: 40)
     let embedder = FakeEmbedder(prompts: EmbeddingPrompts(passage: prompt))
-    let store = try await openStore(in: try TemporaryDirectory(), embedder: embedder)
+    let directory = try TemporaryDirectory()
+    let store = try await openStore(in: directory, embedder: embedder)
     let text = (0..<60).map { "Sentence number \($0). " }.joined()
     let result = try await store.putDocuments([DocumentInput(id: "a", text: text)], in: "default")
     #expect(result.truncatedChunks == 0 && result.chunks > 5)

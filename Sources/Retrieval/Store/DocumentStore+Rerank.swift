@@ -28,9 +28,9 @@ extension DocumentStore {
       throw RetrievalError.invalidEmbedding(
         message: "the reranking model gave \(scores.count) scores for \(candidates.count) texts")
     }
-    let order = scores.indices.sorted { (scores[$1], $0) < (scores[$0], $1) }
-    let kept = order.lazy.filter { scores[$0] >= minimumScore ?? -.infinity }.prefix(count)
-    return kept.map { place in
+    let order = scores.indices.filter { scores[$0] >= minimumScore ?? -.infinity }
+      .sorted { (scores[$1], $0) < (scores[$0], $1) }
+    return order.prefix(count).map { place in
       var chunk = candidates[place]
       chunk.score = scores[place]
       chunk.scores.rerank = scores[place]
