@@ -6,7 +6,9 @@ import Compute
 
 /// Rows of a word, a token type and a position, summed and normalised.
 struct EncoderEmbeddings: Sendable {
-  let words: WeightMatrix
+  /// [words][D], row after row: a text reads few of them, and a tile would have it read sixteen.
+  let words: [Float]
+  let width: Int
   /// [types][D]; empty without.
   let types: [Float]
   let positions: LearntPositions?
@@ -16,14 +18,31 @@ struct EncoderEmbeddings: Sendable {
   func apply(
     _ plan: BatchPlan, types tokenTypes: [UInt8], into hidden: Activations, pool: ThreadPool
   ) {
-    let width = words.columns
-    words.lookUp(plan.tokens, into: hidden, pool: pool)
+    lookUp(plan.tokens, into: hidden, pool: pool)
     if !types.isEmpty {
       let rows = (0..<hidden.rows).map { tokenTypes.isEmpty ? 0 : Int(tokenTypes[$0]) }
       add(rows.map { ($0 + 1) * width <= types.count ? $0 : 0 }, of: types, to: hidden)
     }
     if let positions { add(positions.rows(of: plan), of: positions.table, to: hidden) }
     norm.apply(hidden, into: hidden, pool: pool)
+  }
+
+  /// An id beyond the table, which who takes ids from outside refuses first, has zeros.
+  private func lookUp(_ tokens: [Int32], into hidden: Activations, pool: ThreadPool) {
+    let wordCount = words.count / width
+    pool.parallelFor(tokens.count, grain: 64) { range in
+      words.withUnsafeBufferPointer { words in
+        guard let words = words.baseAddress else { return }
+        for row in range {
+          let word = Int(tokens[row])
+          if (0..<wordCount).contains(word) {
+            hidden[row].update(from: words + word * width, count: width)
+          } else {
+            hidden[row].update(repeating: 0, count: width)
+          }
+        }
+      }
+    }
   }
 
   /// Adds a row of the table to each of `hidden`.
@@ -112,7 +131,7 @@ struct Encoder: Sendable {
     pool: ThreadPool
   ) throws(ModelError) -> Activations {
     let hidden = try workspace.activations(
-      .hidden, rows: plan.tokens.count, columns: embeddings.words.columns)
+      .hidden, rows: plan.tokens.count, columns: embeddings.width)
     embeddings.apply(plan, types: types, into: hidden, pool: pool)
     let rotated = inverseFrequencies.map { frequencies in
       var plan = plan

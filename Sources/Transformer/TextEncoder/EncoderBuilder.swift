@@ -47,8 +47,7 @@ struct EncoderBuilder {
         table: try table(names.positions, rows: count), paddingID: paddingID)
     }
     return EncoderEmbeddings(
-      words: try matrix(prefix + names.words, c.vocabularySize, c.hiddenSize, format: .float32),
-      types: types,
+      words: try table(names.words, rows: c.vocabularySize), width: c.hiddenSize, types: types,
       positions: positions, norm: try norm(prefix + names.embeddingNorm))
   }
 
@@ -151,21 +150,19 @@ struct EncoderBuilder {
   func linear(
     _ name: String, _ rows: Int, _ columns: Int, bias: Bool, part: Int = 0, of parts: Int = 1
   ) throws(ModelError) -> Linear {
-    let weight = try matrix(
-      name + ".weight", rows, columns, format: precision.format, part: part, of: parts)
+    let weight = try matrix(name + ".weight", rows, columns, part: part, of: parts)
     guard bias else { return Linear(weight: weight, bias: nil) }
     let all = try checkpoint.tensor(name + ".bias", shape: [parts * rows]).values()
     return Linear(weight: weight, bias: Array(all[part * rows..<(part + 1) * rows]))
   }
 
   private func matrix(
-    _ name: String, _ rows: Int, _ columns: Int, format: WeightFormat, part: Int = 0,
-    of parts: Int = 1
+    _ name: String, _ rows: Int, _ columns: Int, part: Int, of parts: Int
   ) throws(ModelError) -> WeightMatrix {
     let tensor = try checkpoint.tensor(name, shape: [parts * rows, columns])
     let first = part * rows
     do {
-      return try WeightMatrix(rows: rows, columns: columns, format: format, pool: pool) {
+      return try WeightMatrix(rows: rows, columns: columns, format: precision.format, pool: pool) {
         tensor.read(
           (first + $0.lowerBound) * columns..<(first + $0.upperBound) * columns, into: $1)
       }
