@@ -42,7 +42,8 @@ package final class ServerState: Sendable {
 
   func publish(
     chat: ChatModel?, adapters: [LoadedAdapter] = [], embedding: EmbeddingModel?,
-    rerank: RerankModel?, documents: DocumentStore, answers: AnswerDefaults = AnswerDefaults()
+    rerank: RerankModel? = nil, documents: DocumentStore,
+    answers: AnswerDefaults = AnswerDefaults()
   ) {
     loaded.withLock {
       $0.chat = chat
