@@ -33,7 +33,7 @@ extension Projection {
   private func isChanged(by adapter: Adapter) -> Bool {
     if adapter.linears.isEmpty { return false }
     if adapter.linears[ObjectIdentifier(linear.weight)] != nil { return true }
-    guard case .gatedBy(let gate) = activation else { return false }
+    guard let gate = activation.gate else { return false }
     return adapter.linears[ObjectIdentifier(gate.weight)] != nil
   }
 
@@ -46,7 +46,7 @@ extension Projection {
   private func spreadFloatCount(rows: Int) -> Int {
     if isBare { return 0 }
     let count = rows * linear.outputCount
-    return if case .gatedBy = activation { 2 * count } else { count }
+    return activation.gate == nil ? count : 2 * count
   }
 }
 
@@ -66,7 +66,7 @@ private struct SpreadProjection: Sendable {
     let width = projection.linear.outputCount
     let product = Activations(base: scratch, rows: rows, columns: width)
     var products = [Projection(linear: projection.linear, output: product)]
-    if case .gatedBy(let gate) = projection.activation {
+    if let gate = projection.activation.gate {
       let place = Activations(base: scratch + rows * width, rows: rows, columns: width)
       products.append(Projection(linear: gate, output: place))
     }
@@ -85,6 +85,10 @@ private struct SpreadProjection: Sendable {
         case .none: break
         case .gelu: kernels.gelu(values, width, values)
         case .gatedBy: kernels.silu_multiply(products[1].output[row], values, width, values)
+        case .geluGatedBy:
+          let gates = products[1].output[row]
+          kernels.gelu(gates, width, gates)
+          for index in 0..<width { values[index] *= gates[index] }
         }
         if projection.adds {
           kernels.add(output[row], values, width, output[row])

@@ -46,7 +46,7 @@ enum FeedForward: Sendable {
       inner = try workspace.activations(.inner, rows: x.rows, columns: up.outputCount)
       down = last
       let gated = Projection(linear: up, output: inner, activation: .geluGatedBy(gate))
-      Projection.compute([gated], of: x, pool: pool, filling: fill)
+      Projection.compute([gated], of: x, adapting: runs, pool: pool, filling: fill)
     case .plainGelu(let up, let last):
       inner = try workspace.activations(.inner, rows: x.rows, columns: up.outputCount)
       down = last

@@ -14,6 +14,13 @@ struct Projection: Sendable {
     case gatedBy(Linear)
     /// The same with gelu.
     case geluGatedBy(Linear)
+
+    var gate: Linear? {
+      switch self {
+      case .none, .gelu: nil
+      case .gatedBy(let gate), .geluGatedBy(let gate): gate
+      }
+    }
   }
 
   let linear: Linear
@@ -101,12 +108,13 @@ extension Projection {
   ) {
     let weight = linear.weight
     precondition(output.columns == weight.rows && rows.upperBound <= output.rows)
-    let (kind, gate): (martlet_activation, Linear?) =
+    let gate = activation.gate
+    let kind: martlet_activation =
       switch activation {
-      case .none: (MARTLET_IDENTITY, nil)
-      case .gelu: (MARTLET_GELU, nil)
-      case .gatedBy(let gate): (MARTLET_GATED_SILU, gate)
-      case .geluGatedBy(let gate): (MARTLET_GATED_GELU, gate)
+      case .none: MARTLET_IDENTITY
+      case .gelu: MARTLET_GELU
+      case .gatedBy: MARTLET_GATED_SILU
+      case .geluGatedBy: MARTLET_GATED_GELU
       }
     withPointer(to: linear.bias) { bias in
       withPointer(to: gate?.bias) { gateBias in
