@@ -8,24 +8,34 @@ static float element(bool half_precision, const void *block, size_t i) {
   return half_precision ? half_to_float(((const uint16_t *)block)[i]) : ((const float *)block)[i];
 }
 
-// Scores of the 32 positions of a block, whose biases are at `bias` if there are any; those outside
-// [low, high) are minus infinity.
-static void block_scores(const martlet_attention *a, const float *query, const void *keys,
-                         const float *bias, size_t low, size_t high,
-                         float scores[MARTLET_KV_BLOCK]) {
+// One row: a token's query head, which sees the positions [begin, end).
+typedef struct {
+  const float *query;
+  const float *bias;  // of position 0; NULL: none
+  size_t begin, end;
+  float slope;
+} attention_row;
+
+// Scores of the 32 positions of a block from `first` on; those outside [low, high) are minus
+// infinity.
+static void block_scores(const martlet_attention *a, const attention_row *row, const void *keys,
+                         size_t first, size_t low, size_t high, float scores[MARTLET_KV_BLOCK]) {
   for (size_t j = 0; j < MARTLET_KV_BLOCK; j++) {
     float sum = 0;
     for (size_t i = 0; i < a->head_dimension; i++) {
-      sum = sum + query[i] * element(a->half_precision, keys, i * MARTLET_KV_BLOCK + j);
+      sum = sum + row->query[i] * element(a->half_precision, keys, i * MARTLET_KV_BLOCK + j);
     }
-    scores[j] = -INFINITY;
-    if (j >= low && j < high) scores[j] = bias ? sum * a->scale + bias[j] : sum * a->scale;
+    sum = sum * a->scale;
+    if (a->soft_cap > 0) sum = soft_cap_float(sum, a->soft_cap);
+    if (a->slopes) sum = sum + row->slope * ((float)(first + j) - (float)(row->end - 1));
+    bool seen = j >= low && j < high;
+    if (seen && row->bias) sum = sum + row->bias[first + j];
+    scores[j] = seen ? sum : -INFINITY;
   }
 }
 
-static void attend_row(const martlet_attention *a, const float *query, const float *bias,
-                       size_t begin, size_t end, float *output) {
-  size_t d = a->head_dimension;
+static void attend_row(const martlet_attention *a, const attention_row *row, float *output) {
+  size_t d = a->head_dimension, begin = row->begin, end = row->end;
   float running_max = -INFINITY, running_sum = 0;
   for (size_t i = 0; i < d; i++) output[i] = 0;
   for (size_t b = begin / MARTLET_KV_BLOCK; b * MARTLET_KV_BLOCK < end; b++) {
@@ -34,7 +44,7 @@ static void attend_row(const martlet_attention *a, const float *query, const flo
     size_t high = end - first < MARTLET_KV_BLOCK ? end - first : MARTLET_KV_BLOCK;
     const void *values = (const char *)a->values + at;
     float p[MARTLET_KV_BLOCK], lanes[16], top = running_max;
-    block_scores(a, query, (const char *)a->keys + at, bias ? bias + first : NULL, low, high, p);
+    block_scores(a, row, (const char *)a->keys + at, first, low, high, p);
     for (size_t j = 0; j < MARTLET_KV_BLOCK; j++) top = p[j] > top ? p[j] : top;
     float decay = exp_float(running_max - top);
     for (size_t j = 0; j < MARTLET_KV_BLOCK; j++) p[j] = exp_float(p[j] - top);
@@ -59,9 +69,14 @@ void portable_attention(const martlet_attention *a) {
     size_t begin = a->window && end > a->window ? end - a->window : 0;
     if (a->length && end > a->length) end = a->length;
     for (size_t head = 0; head < a->head_count; head++) {
-      const float *bias = a->bias ? a->bias + head * a->bias_stride - t : NULL;
-      attend_row(a, a->query + t * a->query_stride + head * a->head_dimension, bias, begin, end,
-                 a->output + t * a->output_stride + head * a->head_dimension);
+      attention_row row = {
+          .query = a->query + t * a->query_stride + head * a->head_dimension,
+          .bias = a->bias ? a->bias + head * a->bias_stride - t : NULL,
+          .begin = begin,
+          .end = end,
+          .slope = a->slopes ? a->slopes[head] : 0,
+      };
+      attend_row(a, &row, a->output + t * a->output_stride + head * a->head_dimension);
     }
   }
 }

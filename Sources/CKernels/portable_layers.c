@@ -52,14 +52,41 @@ void portable_silu_multiply(const float *gate, const float *up, size_t n, float 
   for (size_t i = 0; i < n; i++) y[i] = (gate[i] / (1.0f + exp_float(0.0f - gate[i]))) * up[i];
 }
 
+void portable_silu(const float *x, size_t n, float *y) {
+  for (size_t i = 0; i < n; i++) y[i] = x[i] / (1.0f + exp_float(0.0f - x[i]));
+}
+
 void portable_gelu(const float *x, size_t n, float *y) {
   for (size_t i = 0; i < n; i++) {
     y[i] = (x[i] * 0.5f) * (1.0f + erf_float(x[i] * 0.70710678f));
   }
 }
 
+void portable_gelu_tanh(const float *x, size_t n, float *y) {
+  for (size_t i = 0; i < n; i++) {
+    float u = x[i] * (GELU_SCALE + (GELU_CUBIC * x[i]) * x[i]);
+    y[i] = x[i] / (1.0f + exp_float(0.0f - u));
+  }
+}
+
 void portable_add(const float *x, const float *y, size_t n, float *z) {
   for (size_t i = 0; i < n; i++) z[i] = x[i] + y[i];
+}
+
+void portable_multiply_values(const float *x, const float *y, size_t n, float *z) {
+  for (size_t i = 0; i < n; i++) z[i] = x[i] * y[i];
+}
+
+void portable_scale(const float *x, float factor, size_t n, float *y) {
+  for (size_t i = 0; i < n; i++) y[i] = x[i] * factor;
+}
+
+void portable_add_scaled(const float *x, float factor, size_t n, float *y) {
+  for (size_t i = 0; i < n; i++) y[i] = y[i] + x[i] * factor;
+}
+
+void portable_soft_cap(const float *x, float cap, size_t n, float *y) {
+  for (size_t i = 0; i < n; i++) y[i] = soft_cap_float(x[i], cap);
 }
 
 void portable_rope(float *x, size_t heads, size_t d, size_t half, const float *cosine,

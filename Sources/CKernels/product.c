@@ -10,8 +10,24 @@ enum {
   MOST_WIDTH = 16,          // no format's token block is larger
 };
 
-static bool is_gated(const martlet_product *p) {
-  return p->activation == MARTLET_GATED_SILU || p->activation == MARTLET_GATED_GELU;
+static bool is_gated(const martlet_product *p) { return p->activation >= MARTLET_GATED_SILU; }
+
+static void activate(martlet_activation activation, float *x, size_t count,
+                     const martlet_kernels *table) {
+  if (activation == MARTLET_SILU) table->silu(x, count, x);
+  if (activation == MARTLET_GELU) table->gelu(x, count, x);
+  if (activation == MARTLET_GELU_TANH) table->gelu_tanh(x, count, x);
+}
+
+// f(gate) * y into the gate's place.
+static void apply_gate(martlet_activation activation, float *gate, const float *y, size_t count,
+                       const martlet_kernels *table) {
+  if (activation == MARTLET_GATED_SILU) {
+    table->silu_multiply(gate, y, count, gate);
+    return;
+  }
+  activate(activation == MARTLET_GATED_GELU ? MARTLET_GELU : MARTLET_GELU_TANH, gate, count, table);
+  table->multiply_values(gate, y, count, gate);
 }
 
 // Sums of a part on their way to the output: [tiles][width][16].
@@ -41,20 +57,14 @@ static void finish(const martlet_product *p, const product_part *part, size_t ro
     size_t rows = smaller(TILE, p->rows - row);
     if (p->gate_bias) add_bias(p->gate_bias + row, rows, part->width, sums);
     if (p->bias) add_bias(p->bias + row, rows, part->width, sums + part->tile_step);
-    const float *up = sums + part->tile_step;
-    if (p->activation == MARTLET_GATED_SILU) {
-      table->silu_multiply(sums, up, count, sums);
-    } else {
-      table->gelu(sums, count, sums);
-      for (size_t i = 0; i < count; i++) sums[i] = sums[i] * up[i];
-    }
+    apply_gate(p->activation, sums, sums + part->tile_step, count, table);
     write_tile(p, sums, rows, part->width, output);
     return;
   }
   for (size_t t = 0; t < part->tile_count; t++, sums += part->tile_step, row += TILE) {
     size_t rows = smaller(TILE, p->rows - row);
     if (p->bias) add_bias(p->bias + row, rows, part->width, sums);
-    if (p->activation == MARTLET_GELU) table->gelu(sums, count, sums);
+    activate(p->activation, sums, count, table);
     write_tile(p, sums, rows, part->width, output + t * TILE);
   }
 }

@@ -105,6 +105,16 @@ static inline float erf_float(float x) {
   return float_of(bits_of(y) | (bits_of(x) & 0x80000000));
 }
 
+// gelu(x) = x / 2 * (1 + tanh(v)) = x / (1 + exp(-2 v)), v = sqrt(2 / pi) * (x + 0.044715 x^3).
+#define GELU_SCALE 1.5957691216f
+#define GELU_CUBIC 0.0713548163f
+
+// cap * tanh(x / cap), to 1e-7 of the cap.
+static inline float soft_cap_float(float x, float cap) {
+  float e = exp_float((x / cap) * 2.0f);
+  return cap * (1.0f - 2.0f / (e + 1.0f));
+}
+
 // Halves 16 lanes until one is left: the last step of every reduction.
 static inline float sum_lanes(const float lanes[16]) {
   float s[16];

@@ -20,6 +20,7 @@ typedef struct {
   const float *bias[MOST_ROWS];  // of position 0; NULL: none
   float *output[MOST_ROWS];
   size_t begin[MOST_ROWS], end[MOST_ROWS];
+  float slope[MOST_ROWS];
   float running_sum[MOST_ROWS];
   float running_max[16], decay[16];  // [MOST_ROWS], filled up to a vector
   float p[MOST_ROWS][SPAN] __attribute__((aligned(64)));
@@ -61,6 +62,21 @@ SIMD_INLINE void scores(bool half_precision, size_t rows, row_group *g, size_t f
   }
 }
 
+// Soft cap and slopes, on row r's scores of the span at `first`.
+SIMD_INLINE void bend_scores(const martlet_attention *a, row_group *g, size_t r, size_t first) {
+  static const float lanes[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  for (size_t i = 0; i < SPAN; i += 16) {
+    floats score = load(g->p[r] + i);
+    if (a->soft_cap > 0) score = soft_cap_lanes(score, broadcast(a->soft_cap));
+    if (a->slopes) {
+      floats position = add(load(lanes), broadcast((float)(first + i)));
+      floats distance = subtract(position, broadcast((float)(g->end[r] - 1)));
+      score = add(score, multiply(broadcast(g->slope[r]), distance));
+    }
+    store(g->p[r] + i, score);
+  }
+}
+
 // Row r's scores of the span at `first` with their biases, unseen positions at minus infinity, and
 // their maximum.
 SIMD_INLINE float mask_scores(row_group *g, size_t r, size_t first) {
@@ -79,7 +95,10 @@ SIMD_INLINE float mask_scores(row_group *g, size_t r, size_t first) {
 
 // Turns the rows' scores into weights and brings their running maxima and sums up to date. A span
 // that a row does not see leaves it as it was.
-SIMD_INLINE void soften(row_group *g, size_t first) {
+SIMD_INLINE void soften(const martlet_attention *a, row_group *g, size_t first) {
+  if (a->soft_cap > 0 || a->slopes) {
+    for (size_t r = 0; r < g->count; r++) bend_scores(a, g, r, first);
+  }
   float top[16] = {0};  // what is subtracted from scores; zero while a row has seen nothing
   floats before = load(g->running_max);
   for (size_t r = 0; r < g->count; r++) {
@@ -162,7 +181,7 @@ SIMD_INLINE void fold_span(bool half_precision, const martlet_attention *a, row_
   scores(half_precision, rows, g, r, at, a, keys + here, values + here, keys + next)
     IN_ROW_COUNTS(g->count, SCORES)
   }
-  soften(g, first);
+  soften(a, g, first);
   for (size_t i = 0; i < a->head_dimension; i += 16 * VALUE_VECTORS) {
 #define ACCUMULATE(rows) accumulate(half_precision, rows, g, r, a, i, first, from, to)
     IN_ROW_COUNTS(g->count, ACCUMULATE)
@@ -201,6 +220,7 @@ SIMD static void simd_attention(const martlet_attention *a) {
     for (size_t r = 0; r < g.count; r++, next++) {
       size_t t = next / a->head_count, head = next % a->head_count;
       size_t at = head * a->head_dimension;
+      g.slope[r] = a->slopes ? a->slopes[head] : 0;
       g.query[r] = a->query + t * a->query_stride + at;
       g.bias[r] = a->bias ? a->bias + head * a->bias_stride - t : NULL;
       g.output[r] = a->output + t * a->output_stride + at;

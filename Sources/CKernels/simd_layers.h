@@ -75,6 +75,14 @@ SIMD static void simd_silu_multiply(const float *gate, const float *up, size_t n
   }
 }
 
+SIMD static void simd_silu(const float *x, size_t n, float *y) {
+  for (size_t i = 0; i < n; i += 16) {
+    floats v = load_first(x + i, n - i);
+    floats e = exp_lanes(subtract(zeros(), v));
+    store_first(y + i, n - i, divide(v, add(broadcast(1.0f), e)));
+  }
+}
+
 SIMD static void simd_gelu(const float *x, size_t n, float *y) {
   for (size_t i = 0; i < n; i += 16) {
     floats v = load_first(x + i, n - i);
@@ -84,9 +92,44 @@ SIMD static void simd_gelu(const float *x, size_t n, float *y) {
   }
 }
 
+SIMD static void simd_gelu_tanh(const float *x, size_t n, float *y) {
+  for (size_t i = 0; i < n; i += 16) {
+    floats v = load_first(x + i, n - i);
+    floats u = multiply(multiply(broadcast(GELU_CUBIC), v), v);
+    u = multiply(v, add(broadcast(GELU_SCALE), u));
+    floats e = exp_lanes(subtract(zeros(), u));
+    store_first(y + i, n - i, divide(v, add(broadcast(1.0f), e)));
+  }
+}
+
 SIMD static void simd_add(const float *x, const float *y, size_t n, float *z) {
   for (size_t i = 0; i < n; i += 16) {
     store_first(z + i, n - i, add(load_first(x + i, n - i), load_first(y + i, n - i)));
+  }
+}
+
+SIMD static void simd_multiply_values(const float *x, const float *y, size_t n, float *z) {
+  for (size_t i = 0; i < n; i += 16) {
+    store_first(z + i, n - i, multiply(load_first(x + i, n - i), load_first(y + i, n - i)));
+  }
+}
+
+SIMD static void simd_scale(const float *x, float factor, size_t n, float *y) {
+  for (size_t i = 0; i < n; i += 16) {
+    store_first(y + i, n - i, multiply(load_first(x + i, n - i), broadcast(factor)));
+  }
+}
+
+SIMD static void simd_add_scaled(const float *x, float factor, size_t n, float *y) {
+  for (size_t i = 0; i < n; i += 16) {
+    floats v = multiply(load_first(x + i, n - i), broadcast(factor));
+    store_first(y + i, n - i, add(load_first(y + i, n - i), v));
+  }
+}
+
+SIMD static void simd_soft_cap(const float *x, float cap, size_t n, float *y) {
+  for (size_t i = 0; i < n; i += 16) {
+    store_first(y + i, n - i, soft_cap_lanes(load_first(x + i, n - i), broadcast(cap)));
   }
 }
 

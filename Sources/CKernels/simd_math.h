@@ -63,4 +63,9 @@ SIMD_INLINE floats erf_lanes(floats x) {
   return or_sign(subtract(one, multiply(multiply(p, t), e)), x);
 }
 
+SIMD_INLINE floats soft_cap_lanes(floats x, floats cap) {
+  floats e = exp_lanes(multiply(divide(x, cap), broadcast(2.0f))), one = broadcast(1.0f);
+  return multiply(cap, subtract(one, divide(broadcast(2.0f), add(e, one))));
+}
+
 #endif

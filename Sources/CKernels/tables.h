@@ -27,8 +27,14 @@ void portable_layer_norm(const float *x, const float *weight, const float *bias,
                          float epsilon, float *y);
 void portable_softmax(float *x, size_t n);
 void portable_silu_multiply(const float *gate, const float *up, size_t n, float *y);
+void portable_silu(const float *x, size_t n, float *y);
 void portable_gelu(const float *x, size_t n, float *y);
+void portable_gelu_tanh(const float *x, size_t n, float *y);
 void portable_add(const float *x, const float *y, size_t n, float *z);
+void portable_multiply_values(const float *x, const float *y, size_t n, float *z);
+void portable_scale(const float *x, float factor, size_t n, float *y);
+void portable_add_scaled(const float *x, float factor, size_t n, float *y);
+void portable_soft_cap(const float *x, float cap, size_t n, float *y);
 void portable_rope(float *x, size_t heads, size_t d, size_t half, const float *cosine,
                    const float *sine);
 float portable_dot(const float *x, const float *y, size_t n);

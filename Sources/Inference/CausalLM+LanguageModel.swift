@@ -4,6 +4,10 @@
 package import Transformer
 
 extension CausalLM: LanguageModel {
+  package var recomputationLength: Int? {
+    configuration.rotary.lazy.compactMap(\.lengthLimit).first
+  }
+
   package var vocabularySize: Int { configuration.vocabularySize }
   package var contextLength: Int { configuration.contextLength }
   package var blockSize: Int { KVCache.blockSize }

@@ -5,8 +5,8 @@ package import Transformer
 
 /// A causal language model over a block KV cache.
 ///
-/// `forward` must be batch-invariant: the logits of a span depend on the span's own tokens and its
-/// blocks only. It is called from one thread at a time, and running a span a second time with the
+/// `forward` must be batch-invariant: the logits of a span depend on the span's own tokens, its
+/// blocks and on which side of `recomputationLength` its sequence is. It is called from one thread at a time, and running a span a second time with the
 /// same tokens must leave the cache as it was.
 package protocol LanguageModel: Sendable {
   associatedtype Cache: Sendable
@@ -18,6 +18,9 @@ package protocol LanguageModel: Sendable {
   /// Tokens per block of the KV cache.
   var blockSize: Int { get }
   var kvBytesPerBlock: Int { get }
+  /// A sequence that grows beyond so many tokens has all of its keys computed anew, since the model
+  /// turns those of longer sequences otherwise; nil where it doesn't.
+  var recomputationLength: Int? { get }
   /// Tokens that end a generation.
   var endOfSequenceTokens: Set<Int32> { get }
 
@@ -29,4 +32,8 @@ package protocol LanguageModel: Sendable {
   /// Computes `batch` and writes the wanted logits, row-major `[wanted rows, V]`, in the order of
   /// the spans.
   func forward(_ batch: Batch, cache: Cache, logits: UnsafeMutableBufferPointer<Float>) throws
+}
+
+extension LanguageModel {
+  package var recomputationLength: Int? { nil }
 }

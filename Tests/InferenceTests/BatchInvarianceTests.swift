@@ -1,8 +1,7 @@
 // A request's tokens and log probabilities are the same bits whatever else is computed, however its
 // prompt is cut, whatever the cache has of it and on however many threads; with the model by itself and
-// with adapters, side by side. Real kernels on a small
-// model whose widths take the vector paths, over several KV blocks; each instruction set in a process
-// of its own, since the choice is made once.
+// with adapters, side by side. Real kernels on small models whose widths take the vector paths, over
+// several KV blocks; each instruction set in a process of its own, since the choice is made once.
 
 import CKernels
 import Compute
@@ -22,14 +21,26 @@ import Transformer
     await #expect(processExitsWith: .success) { [instructionSet] in
       setenv("MARTLET_ISA", instructionSet, 1)
       #expect(String(cString: kernels.name) == instructionSet)
-      for scheme in QuantizationScheme.allCases { try await Invariance(scheme: scheme).check() }
+      for scheme in QuantizationScheme.allCases {
+        try await Invariance(
+          name: "llama-gqa-tied-sharded", scheme: scheme,
+          adapterNames: ["wide-lora", "wide-dora", "wide-prefix", "wide-ia3"]
+        ).check()
+      }
+      // Windows, caps and norms around; experts; keys that depend on the sequence's length.
+      for name in ["gemma2", "qwen2-moe", "phi3-long"] {
+        try await Invariance(name: name, scheme: .int4, vocabularySize: 96).check()
+      }
     }
   }
 }
 
 /// One model in all the ways.
 private struct Invariance {
+  let name: String
   let scheme: QuantizationScheme
+  var vocabularySize = 250
+  var adapterNames: [String] = []
 
   func check() async throws {
     let expected = try await expected()
@@ -44,20 +55,22 @@ private struct Invariance {
 
   private func model(threads: Int) throws -> CausalLM {
     try CausalLM.load(
-      directory: Fixtures.directory("models/llama-gqa-tied-sharded"), scheme: scheme,
+      directory: Fixtures.directory("models/\(name)"), scheme: scheme,
       pool: ThreadPool(threads: threads))
   }
 
   /// Prompts of one to five blocks, sampled and greedy; one wants its prompt's log probabilities.
   private func requests(to model: CausalLM) throws -> [GenerationRequest] {
-    let adapters = try ["wide-lora", "wide-dora", "wide-prefix", "wide-ia3"].map {
+    let adapters = try adapterNames.map {
       try model.loadAdapter(directory: Fixtures.directory("adapters/\($0)"))
     }
-    let choices = [nil, 0, 1, nil, 2, 3, 0, nil].map { $0.map { adapters[$0] } }
+    let choices = [nil, 0, 1, nil, 2, 3, 0, nil].map { choice in
+      choice.flatMap { adapters.indices.contains($0) ? adapters[$0] : nil }
+    }
     return choices.enumerated().map { index, adapter in
       GenerationRequest(
         prompt: (0..<[140, 31, 64, 3, 97, 32, 120, 65][index]).map {
-          Int32(($0 * 37 + index * 11) % 250)
+          Int32(($0 * 37 + index * 11) % vocabularySize)
         },
         sampling: SamplingParameters(temperature: index.isMultiple(of: 2) ? 0.9 : 0, seed: 7),
         maximumTokens: 40, ignoreEndOfSequence: true, logprobs: 4,
@@ -133,7 +146,7 @@ private struct Invariance {
   }
 
   private func expectSame(_ result: Generation, _ expected: Generation, _ how: Comment) {
-    #expect(result.tokens == expected.tokens, "\(scheme) \(how)")
-    #expect(result.promptLogprobs == expected.promptLogprobs, "\(scheme) \(how)")
+    #expect(result.tokens == expected.tokens, "\(name) in \(scheme) \(how)")
+    #expect(result.promptLogprobs == expected.promptLogprobs, "\(name) in \(scheme) \(how)")
   }
 }

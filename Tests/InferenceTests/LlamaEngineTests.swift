@@ -34,6 +34,27 @@ import Transformer
     await engine.shutdown()
   }
 
+  /// Windows, experts, norms around; and a sequence that grows beyond the original context of its
+  /// rotary embedding, where all of its keys are computed anew.
+  @Test(arguments: ["mistral", "mixtral", "gemma3", "phi3-long", "phi3-crossing"])
+  func otherFamiliesContinueAsInTransformers(_ name: String) async throws {
+    let directory = name == "phi3-crossing" ? "phi3-long" : name
+    let golden = try Fixtures.json("models/\(directory)/golden.json")
+    let isCrossing = directory != name
+    let prompt = try #require(golden[isCrossing ? "crossing_tokens" : "tokens"]).integers
+    let continuation = try #require(golden[isCrossing ? "crossing" : "continuation"]).integers
+    let engine = try InferenceEngine(
+      model: load(directory), configuration: EngineConfiguration(tokensPerStep: 33))
+    let request = GenerationRequest(
+      prompt: prompt, sampling: SamplingParameters(temperature: 0),
+      maximumTokens: continuation.count, ignoreEndOfSequence: true)
+    for _ in 0..<2 {  // the second time from the cache
+      let result = try await engine.run(request)
+      #expect(result.ids == continuation)
+    }
+    await engine.shutdown()
+  }
+
   @Test func theModelsEndTokensAreKnown() throws {
     #expect(try load("llama-gqa-tied-sharded").endOfSequenceTokens == [2, 5])
   }

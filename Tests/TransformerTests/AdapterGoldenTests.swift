@@ -19,6 +19,13 @@ enum AdapterFixtures {
     "lora", "lora-patterns", "lora-selected", "lora-expression", "lora-embeddings",
     "lora-saved-modules", "lora-saved-norms", "dora", "ia3",
   ]
+  /// On models of other architectures.
+  static let families = [
+    ("gpt2-lora", "gpt2"), ("gpt2-ia3", "gpt2"), ("gpt2-prompt", "gpt2"),
+    ("gpt-neox-dora", "gpt-neox"), ("phi3-dora", "phi3"), ("phi3-ia3", "phi3"),
+    ("gemma2-lora", "gemma2"), ("gemma2-prompt", "gemma2"), ("granite-prompt", "granite"),
+    ("qwen2-prefix", "qwen2"),
+  ]
   static let wide = ["wide-lora", "wide-dora", "wide-ia3", "wide-prefix"]
 
   static func path(_ name: String) -> String { root.appending(path: name).path }
@@ -73,6 +80,19 @@ extension CausalLM {
     let error = greatestDifference(logits, golden.logits)
     print("\(name): largest logit error \(error)")
     #expect(error <= 1e-3)
+  }
+
+  /// Fused and transposed weights, scaled embeddings, learnt positions.
+  @Test(arguments: AdapterFixtures.families)
+  func logitsOfOtherArchitecturesMatchPeft(name: String, base: String) throws {
+    let golden = try AdapterFixtures.golden(name)
+    let model = try Fixtures.load(base)
+    let adapter = try model.loadAdapter(directory: AdapterFixtures.path(name))
+    let logits = try model.logits(of: golden.tokens, with: adapter)
+    let error = greatestDifference(logits, golden.logits)
+    print("\(name): largest logit error \(error)")
+    #expect(error <= 1e-3)
+    #expect(identical(try model.logits(of: golden.tokens, with: adapter, chunk: 7), logits))
   }
 
   @Test(arguments: AdapterFixtures.applied, QuantizationScheme.allCases)

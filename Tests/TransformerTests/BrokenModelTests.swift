@@ -109,7 +109,7 @@ import Testing
     try directory.set("architectures", ["MambaForCausalLM"])
     let error = try #require(directory.loadError())
     #expect(
-      "\(error)".contains("unknown architecture MambaForCausalLM; known ones: LlamaForCausalLM"))
+      "\(error)".contains("unknown architecture MambaForCausalLM; known ones: "))
     try directory.set("architectures", nil)
     #expect(try #require(directory.loadError()).description.contains("architectures"))
 
@@ -152,7 +152,7 @@ import Testing
       ),
       ("hidden_act", "relu"), ("tie_word_embeddings", "yes"), ("eos_token_id", "</s>"),
       ("eos_token_id", [1, -2]), ("eos_token_id", 1_099_511_627_776),
-      ("partial_rotary_factor", 0.5),
+      ("partial_rotary_factor", 0.01),
       ("quantization_config", ["quant_method": "gptq"]),
     ] as [(String, JSONValue?)])
   func absurdNumbersAreRefused(key: String, value: JSONValue?) throws {
@@ -178,7 +178,7 @@ import Testing
 
   @Test func aModelBeyondMemoryIsRefusedBeforeItIsAllocated() throws {
     var configuration = ModelShape.llama2Seven.configuration
-    configuration.layerCount = 1024
+    configuration.layers = Array(repeating: .init(), count: 1024)
     configuration.hiddenSize = 1 << 17
     configuration.intermediateSize = 1 << 19
     do throws(ModelError) {

@@ -27,15 +27,16 @@ import Testing
     parameters["rope_theta"] = 500000
     let new = try llama(["rope_parameters": .object(parameters)])
     let expected = RotaryEmbedding(
-      base: 500_000,
+      width: 16, base: 500_000,
       scaling: .llama3(
         factor: 8, lowFrequencyFactor: 1, highFrequencyFactor: 4, originalContext: 8192))
-    #expect(old.rotary == expected)
-    #expect(new.rotary == expected)
+    #expect(old.rotary == [expected])
+    #expect(new.rotary == [expected])
     let oldest = try llama(["rope_scaling": ["type": "linear", "factor": 2]])
-    #expect(oldest.rotary == RotaryEmbedding(base: 10_000, scaling: .linear(factor: 2)))
+    #expect(
+      oldest.rotary == [RotaryEmbedding(width: 16, base: 10_000, scaling: .linear(factor: 2))])
     let absent = try llama(["rope_scaling": nil, "rope_theta": nil])
-    #expect(absent.rotary == RotaryEmbedding(base: 10_000, scaling: .none))
+    #expect(absent.rotary == [RotaryEmbedding(width: 16, base: 10_000, scaling: .none)])
   }
 
   @Test func absentKeysHaveTransformersDefaults() throws {
@@ -43,7 +44,7 @@ import Testing
     #expect(configuration.keyValueHeadCount == 4 && configuration.headDimension == 16)
     #expect(configuration.contextLength == 2048)
     #expect(configuration.normalization == .rms(epsilon: 1e-6))
-    #expect(!configuration.tiedEmbeddings && !configuration.attentionBias)
+    #expect(!configuration.tiedEmbeddings && !configuration.queryKeyValueBias)
     #expect(configuration.bosTokenID == 1 && configuration.eosTokenIDs == [2])
     #expect(try llama(["eos_token_id": nil]).eosTokenIDs == [])
     #expect(try llama(["eos_token_id": [7, 9]]).eosTokenIDs == [7, 9])

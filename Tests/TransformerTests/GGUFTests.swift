@@ -93,6 +93,20 @@ import Testing
     #expect(identical(try again.logits(of: [5, 6, 7]), try model.logits(of: [5, 6, 7])))
   }
 
+  @Test(arguments: ["qwen2", "qwen3", "gemma2", "gemma3", "phi3"])
+  func otherFamiliesHaveTheLogitsOfTransformers(name: String) throws {
+    let folder = Fixtures.root.appending(path: "checkpoints/gguf-families")
+    let path = folder.appending(path: "\(name).gguf").path
+    let golden = try Fixtures.json("checkpoints/gguf-families/\(name).json")
+    let tokens = try Golden.integers(golden["tokens"])
+    let reference = try Data(contentsOf: folder.appending(path: "\(name).logits.bin"))
+      .withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
+    let model = try CausalLM.load(directory: path, scheme: .none, pool: Fixtures.pool)
+    let difference = greatestDifference(try model.logits(of: tokens), reference)
+    print("\(name).gguf in float32: greatest difference of logits \(difference)")
+    #expect(difference <= 1e-3)
+  }
+
   @Test func directoriesWithSeveralFilesAreRefused() throws {
     let directory = try directory(bytes("llama.gguf"))
     try directory.write("other.gguf", "")

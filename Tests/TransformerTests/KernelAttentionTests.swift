@@ -14,6 +14,8 @@ private struct AttentionCase: CustomStringConvertible {
   var window = 0
   var causal = true
   var half = false
+  var softCap: Float = 0
+  var hasSlopes = false
   /// Where the sequence ends; 0: with what the last token sees.
   var limit = 0
   var biased = false
@@ -21,8 +23,8 @@ private struct AttentionCase: CustomStringConvertible {
   var length: Int { limit > 0 ? limit : firstLength + (causal ? tokens - 1 : 0) }
   var description: String {
     "d \(d), \(heads) heads, \(tokens) tokens, length \(firstLength), window \(window), "
-      + "\(causal ? "causal" : "full"), \(half ? "half" : "float"), limit \(limit)"
-      + (biased ? ", biased" : "")
+      + "\(causal ? "causal" : "full"), \(half ? "half" : "float"), cap \(softCap), limit \(limit)"
+      + (hasSlopes ? ", slopes" : "") + (biased ? ", biased" : "")
   }
 
   static let all = [
@@ -40,6 +42,10 @@ private struct AttentionCase: CustomStringConvertible {
     AttentionCase(d: 24, heads: 3, tokens: 70, firstLength: 200),
     // Windows that begin in different spans of 128 positions, most scores below zero.
     AttentionCase(d: 16, heads: 2, tokens: 60, firstLength: 100, window: 3, half: true),
+    AttentionCase(d: 32, heads: 3, tokens: 9, firstLength: 150, softCap: 2),
+    AttentionCase(d: 24, heads: 5, tokens: 50, firstLength: 90, half: true, hasSlopes: true),
+    AttentionCase(
+      d: 16, heads: 2, tokens: 30, firstLength: 140, window: 50, softCap: 5, hasSlopes: true),
     // Windows to both sides: token t sees t - 9...t + 9 of 200, and t - 40...t + 40 of 45.
     AttentionCase(d: 32, heads: 1, tokens: 200, firstLength: 10, window: 19, limit: 200),
     AttentionCase(d: 16, heads: 2, tokens: 45, firstLength: 41, window: 81, limit: 45),
@@ -85,17 +91,22 @@ private struct Prepared {
     }
   }
 
+  /// One per head.
+  private var slopes: [Float] { (0..<c.heads).map { 1 / Float(2 << $0) } }
+
   /// Attention of `tokens`, whose output is [tokens][heads][d].
   func run(_ kernels: martlet_kernels, tokens: Range<Int>) -> [Float] {
     let width = c.heads * c.d
     let query = Guarded(Array(query[tokens.lowerBound * width..<tokens.upperBound * width]))
     let output = Guarded<Float>(count: tokens.count * width)
+    let slopes = Guarded(slopes)
     table.withUnsafeBufferPointer { table in
       guard let table = table.baseAddress else { return }
       var attention = martlet_attention(
         half_precision: c.half, causal: c.causal, head_dimension: c.d, token_count: tokens.count,
         head_count: c.heads, first_length: c.firstLength + (c.causal ? tokens.lowerBound : 0),
         window: c.window, length: c.limit, scale: 1 / Float(c.d).squareRoot(),
+        soft_cap: c.softCap, slopes: c.hasSlopes ? UnsafePointer(slopes.pointer) : nil,
         query: query.pointer, query_stride: width, output: output.pointer, output_stride: width,
         keys: keyBlocks.pointer, values: valueBlocks.pointer, block_stride: blockBytes,
         block_table: table,
@@ -121,9 +132,12 @@ private struct Prepared {
       let end = min(reached, c.length)
       for head in 0..<c.heads {
         let q = query[((t * c.heads) + head) * c.d..<((t * c.heads) + head + 1) * c.d]
-        let scores = (begin..<end).map { p in
-          Self.dot(q, keys[p]) / Double(c.d).squareRoot()
-            + (c.biased ? Double(biases.pointer[head * biasStride + p - t + c.tokens]) : 0)
+        let scores = (begin..<end).map { position in
+          var score = Self.dot(q, keys[position]) / Double(c.d).squareRoot()
+          if c.softCap > 0 { score = Double(c.softCap) * tanh(score / Double(c.softCap)) }
+          if c.hasSlopes { score += Double(slopes[head]) * Double(position - end + 1) }
+          let place = head * biasStride + position - t + c.tokens
+          return score + (c.biased ? Double(biases.pointer[place]) : 0)
         }
         let top = scores.max() ?? 0
         let weights = scores.map { exp($0 - top) }

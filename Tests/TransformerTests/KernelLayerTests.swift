@@ -62,6 +62,48 @@ import Testing
       }
     ),
     (
+      "silu",
+      { k, x, _, z in
+        k.silu(x.pointer, x.count, z.pointer)
+        return z.values
+      }
+    ),
+    (
+      "gelu_tanh",
+      { k, x, _, z in
+        k.gelu_tanh(x.pointer, x.count, z.pointer)
+        return z.values
+      }
+    ),
+    (
+      "soft_cap",
+      { k, x, _, z in
+        k.soft_cap(x.pointer, 3, x.count, z.pointer)
+        return z.values
+      }
+    ),
+    (
+      "multiply_values",
+      { k, x, y, z in
+        k.multiply_values(x.pointer, y.pointer, x.count, z.pointer)
+        return z.values
+      }
+    ),
+    (
+      "scale",
+      { k, x, _, z in
+        k.scale(x.pointer, 0.3, x.count, z.pointer)
+        return z.values
+      }
+    ),
+    (
+      "add_scaled",
+      { k, x, y, _ in
+        k.add_scaled(x.pointer, 0.3, x.count, y.pointer)
+        return y.values
+      }
+    ),
+    (
       "add",
       { k, x, y, z in
         k.add(x.pointer, y.pointer, x.count, z.pointer)
@@ -113,6 +155,16 @@ import Testing
     for (value, result) in zip(x.map(Double.init), output.values) {
       let exact = 0.5 * value * (1 + erf(value / 2.0.squareRoot()))
       #expect(abs(Double(result) - exact) <= 3e-7 * max(1, abs(value)))
+    }
+    table.kernels.gelu_tanh(input.pointer, x.count, output.pointer)
+    for (value, result) in zip(x.map(Double.init), output.values) {
+      let cubic = (2 / Double.pi).squareRoot() * (value + 0.044715 * value * value * value)
+      let exact = 0.5 * value * (1 + tanh(cubic))
+      #expect(abs(Double(result) - exact) <= 4e-7 * max(1, abs(value)))
+    }
+    table.kernels.soft_cap(input.pointer, 5, x.count, output.pointer)
+    for (value, result) in zip(x.map(Double.init), output.values) {
+      #expect(abs(Double(result) - 5 * tanh(value / 5)) <= 2e-6)
     }
   }
 

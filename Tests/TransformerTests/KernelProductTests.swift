@@ -194,10 +194,19 @@ struct ProductFormat: Sendable, CustomStringConvertible {
     let gates = plus(gate.multiply(table.kernels, x), gateBias)
     let after = Guarded<Float>(count: sums.count)
     for (activation, gate) in [
-      (MARTLET_IDENTITY, nil), (MARTLET_GELU, nil), (MARTLET_GATED_SILU, gate),
+      (MARTLET_IDENTITY, nil), (MARTLET_SILU, nil), (MARTLET_GELU, nil), (MARTLET_GELU_TANH, nil),
+      (MARTLET_GATED_SILU, gate), (MARTLET_GATED_GELU, gate), (MARTLET_GATED_GELU_TANH, gate),
     ] as [(martlet_activation, PackedMatrix?)] {
       switch activation {
+      case MARTLET_SILU: table.kernels.silu(sums, sums.count, after.pointer)
       case MARTLET_GELU: table.kernels.gelu(sums, sums.count, after.pointer)
+      case MARTLET_GELU_TANH: table.kernels.gelu_tanh(sums, sums.count, after.pointer)
+      case MARTLET_GATED_GELU:
+        table.kernels.gelu(gates, sums.count, after.pointer)
+        table.kernels.multiply_values(after.pointer, sums, sums.count, after.pointer)
+      case MARTLET_GATED_GELU_TANH:
+        table.kernels.gelu_tanh(gates, sums.count, after.pointer)
+        table.kernels.multiply_values(after.pointer, sums, sums.count, after.pointer)
       case MARTLET_GATED_SILU:
         table.kernels.silu_multiply(gates, sums, sums.count, after.pointer)
       default: after.pointer.update(from: sums, count: sums.count)

@@ -53,6 +53,27 @@ final class ModelDirectory {
     try write(file, prefix + text + bytes[(8 + length)...])
   }
 
+  /// Rewrites the weights, so that nothing is lost when they are changed.
+  func convertToFloat32() throws {
+    let checkpoint = try Checkpoint(directory: path)
+    let tensors = checkpoint.tensorNames.compactMap { name in
+      checkpoint.stored(name).map { (name, $0) }
+    }
+    let other = path + "/float32"
+    let writer = try SafetensorsWriter(
+      path: other,
+      tensors: tensors.map {
+        SafetensorsWriter.Tensor(name: $0.0, elementType: .float32, shape: $0.1.shape)
+      })
+    for (name, stored) in tensors {
+      try writer.append(try checkpoint.tensor(name, shape: stored.shape).values())
+    }
+    try writer.finish()
+    for file in fileNames(in: path) where file.hasPrefix("model") { try remove(file) }
+    for file in fileNames(in: path) where file.hasPrefix("pytorch_model") { try remove(file) }
+    try FileManager.default.moveItem(atPath: other, toPath: path + "/model.safetensors")
+  }
+
   /// The error of loading the directory as a causal language model.
   func loadError() -> ModelError? {
     do throws(ModelError) {

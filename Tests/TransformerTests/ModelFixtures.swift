@@ -17,6 +17,15 @@ enum Fixtures {
     "llama-rope-linear", "llama-head-dimension", "llama-bias",
   ]
 
+  /// Of all other decoder families, and of Llama what those lack.
+  static let otherFamilies = [
+    "llama-rope-yarn", "llama-rope-dynamic", "mistral", "qwen2", "qwen2-tied", "qwen3", "gemma",
+    "gemma2", "gemma3", "phi3", "phi3-long", "smollm3", "granite", "olmo2", "stablelm",
+    "stablelm-parallel", "gpt2", "gpt-neox", "mixtral", "qwen2-moe", "qwen3-moe", "qwen",
+    "baichuan2-7b", "baichuan2-13b", "chatglm3",
+  ]
+  static let decoders = llamas + otherFamilies
+
   static let pool = ThreadPool(threads: 2, niceness: 0)
 
   static func model(_ name: String) -> String { root.appending(path: "models/\(name)").path }
@@ -72,7 +81,7 @@ extension CausalLM {
         [
           .init(
             tokens: Array(tokens[start..<end]), start: start, blocks: blocks,
-            logitCount: end - start)
+            logitCount: end - start, sequenceLength: tokens.count)
         ],
         cache: cache)
       start = end

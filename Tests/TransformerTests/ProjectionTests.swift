@@ -89,7 +89,7 @@ import Testing
     let start = source.normals(tokens * Self.columns)
     let hidden = view(Guarded(start), columns: Self.columns)
     var workspace = Workspace()
-    try FeedForward.gatedSilu(gate: gate, up: up, down: down).add(
+    try GatedFeedForward(activation: .silu, gate: gate, up: up, down: down).add(
       x, to: hidden, workspace: &workspace, pool: pool)
 
     let (gates, inner) = (output(gate, tokens: tokens), output(up, tokens: tokens))
@@ -114,7 +114,7 @@ import Testing
     let start = source.normals(tokens * Self.columns)
     let hidden = view(Guarded(start), columns: Self.columns)
     var workspace = Workspace()
-    try FeedForward.gatedGelu(gate: gate, up: up, down: down).add(
+    try FeedForward.gated(GatedFeedForward(activation: .gelu, gate: gate, up: up, down: down)).add(
       x, to: hidden, workspace: &workspace, pool: pool)
 
     let (gates, inner) = (output(gate, tokens: tokens), output(up, tokens: tokens))

@@ -21,7 +21,10 @@ import Testing
   private static let gguf = Fixtures.root.appending(path: "checkpoints/gguf/llama.gguf").path
 
   private static let sources =
-    ["llama-mha-untied", "llama-gqa-tied-sharded", "llama-bias"].map { Fixtures.model($0) }
+    [
+      "llama-mha-untied", "llama-gqa-tied-sharded", "llama-bias", "phi3", "gpt2", "gemma2",
+      "qwen2-moe", "baichuan2-7b", "chatglm3",
+    ].map { Fixtures.model($0) }
     + [quantized + "/llama-nf4", quantized + "/llama-gptq", gguf]
 
   @Test(arguments: sources, [QuantizationScheme.int8, .int4, .nf4])

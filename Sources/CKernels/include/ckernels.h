@@ -52,9 +52,13 @@ size_t martlet_prepared_bytes(martlet_format format, size_t columns, size_t toke
 
 typedef enum {
   MARTLET_IDENTITY,
-  MARTLET_GELU,
-  MARTLET_GATED_SILU,  // silu(gate x + gate_bias) * (weights x + bias)
-  MARTLET_GATED_GELU,  // the same with gelu
+  MARTLET_SILU,
+  MARTLET_GELU,       // by the error function
+  MARTLET_GELU_TANH,  // by its approximation with tanh
+  // f(gate x + gate_bias) * (weights x + bias); these come last
+  MARTLET_GATED_SILU,
+  MARTLET_GATED_GELU,
+  MARTLET_GATED_GELU_TANH,
 } martlet_activation;
 
 /// output[t][row] = activation(sum over columns of weights[row][column] * x[t][column] + bias[row]),
@@ -65,7 +69,7 @@ typedef struct {
   martlet_activation activation;
   bool adds;
   const void *weights;               // packed tiles, 64-byte aligned
-  const void *_Nullable gate;        // of the same format and shape; for the gated ones only
+  const void *_Nullable gate;        // of the same format and shape; for MARTLET_GATED_... only
   const float *_Nullable bias, *_Nullable gate_bias;  // [rows]
   size_t rows, columns;
   const void *prepared;              // what prepare() wrote, 64-byte aligned
@@ -78,6 +82,10 @@ typedef struct {
 /// one key/value head. Token t sees positions up to `first_length + t` (exclusive), or all
 /// `first_length` ones when it is not causal; with a window only the last `window` of those; none
 /// from `length` on, where the sequence ends.
+/// A score is `scale` times the product of query and key, then with a soft cap
+/// soft_cap * tanh(score / soft_cap), then with slopes (ALiBi, arXiv:2108.12409) plus slope times
+/// the key's distance from the last position that the token sees, which is not above zero, then plus
+/// its bias.
 ///
 /// Keys and values lie in blocks of 32 positions, float32 or float16: keys [d][32] (so that 32
 /// scores need no horizontal sum), values [32][d]. Position p is in block block_table[p / 32].
@@ -92,6 +100,8 @@ typedef struct {
   size_t window;               // 0: none
   size_t length;               // 0: all that a token sees is there
   float scale;
+  float soft_cap;              // 0: none
+  const float *_Nullable slopes;  // [head_count]
   const float *query;          // query + t * query_stride + head * d
   size_t query_stride;         // in floats
   float *output;               // output + t * output_stride + head * d
@@ -132,8 +142,15 @@ typedef struct __attribute__((swift_attr("@Sendable"))) {
                      float epsilon, float *y);
   void (*softmax)(float *x, size_t n);
   void (*silu_multiply)(const float *gate, const float *up, size_t n, float *y);
+  void (*silu)(const float *x, size_t n, float *y);
   void (*gelu)(const float *x, size_t n, float *y);
+  void (*gelu_tanh)(const float *x, size_t n, float *y);
   void (*add)(const float *x, const float *y, size_t n, float *z);
+  void (*multiply_values)(const float *x, const float *y, size_t n, float *z);
+  // scale: y = factor * x; add_scaled: y = y + factor * x; soft_cap: y = cap * tanh(x / cap).
+  void (*scale)(const float *x, float factor, size_t n, float *y);
+  void (*add_scaled)(const float *x, float factor, size_t n, float *y);
+  void (*soft_cap)(const float *x, float cap, size_t n, float *y);
   // Rotates the first 2 * half values of each of `heads` heads (d apart): value i with i + half,
   // by the angle whose cosine and sine are cosine[i], sine[i].
   void (*rope)(float *x, size_t heads, size_t d, size_t half, const float *cosine,

@@ -22,9 +22,10 @@ package final class InferenceEngine: Sendable {
     let draftModel = configuration.speculation == .draft ? draftModel : nil
     let capacity = try KVCapacity(
       model: model, draftModel: draftModel, configuration: configuration)
-    let limits = Scheduler.Limits(
+    var limits = Scheduler.Limits(
       maximumSequences: configuration.maximumSequences,
       tokensPerStep: configuration.tokensPerStep, promptLogitRowsPerStep: 32)
+    limits.recomputationLength = model.recomputationLength
     let endOfSequenceTokens = model.endOfSequenceTokens.union(configuration.endOfSequenceTokens)
     let (mailbox, gauge) = (
       EngineMailbox(
@@ -37,7 +38,7 @@ package final class InferenceEngine: Sendable {
     let cachedModel = try model.withCache(blockCount: capacity.blockCount)
     let (vocabularySize, blockSize) = (model.vocabularySize, model.blockSize)
     let thread = try Self.makeThread(niceness: configuration.niceness)
-    thread.enqueue {
+    thread.enqueue { [limits] in
       var loop = EngineLoop(
         mailbox: mailbox, gauge: gauge,
         runner: ModelRunner(

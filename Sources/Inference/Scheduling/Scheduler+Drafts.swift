@@ -36,6 +36,9 @@ extension Scheduler {
       else { continue }
       let known = running[index].tokens.count
       var count = min(drafts.count, tokensLeft, rowsLeft)
+      if let length = limits.recomputationLength, !running[index].isBeyondLimit {
+        count = min(count, length - known)  // what is behind it asks for other keys
+      }
       if !blocks.extend(&running[index].blocks, toHold: known + count) {
         count = min(count, running[index].blocks.count * blocks.blockSize - known)
       }

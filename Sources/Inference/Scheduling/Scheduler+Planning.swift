@@ -15,6 +15,7 @@ extension Scheduler {
   ///   step holds in any case. At least one where there are no streams.
   package mutating func schedule(promptTokens: Int = .max) -> StepPlan {
     var plan = StepPlan()
+    renewGrownSequences()
     admitWaiting()
     plan.copies = running.indices.compactMap { catchUp($0) }
     let counts = tokenCounts(promptTokens: promptTokens)
@@ -34,6 +35,21 @@ extension Scheduler {
   }
 
   // MARK: - Comings and goings
+
+  /// Has sequences that have grown beyond what their keys were computed for begin anew.
+  private mutating func renewGrownSequences() {
+    guard let length = limits.recomputationLength else { return }
+    for index in waiting.indices {
+      waiting[index].isBeyondLimit = waiting[index].tokens.count > length
+    }
+    for index in running.indices
+    where running[index].tokens.count > length && !running[index].isBeyondLimit {
+      running[index].isBeyondLimit = true
+      blocks.release(&running[index].blocks)
+      running[index].computedTokenCount = 0
+      running[index].sharedBlockCount = 0
+    }
+  }
 
   /// Takes from the queue, in order, what fits, with what the cache holds of it. A sequence is
   /// admitted when all of its tokens find room beside all of the running ones' tokens and a block of

@@ -8,7 +8,7 @@ extension Scheduler {
   mutating func reuseCache(for sequence: inout SequenceState) {
     while let range = nextBlockRange(of: sequence), range.count == blocks.blockSize,
       blocks.reuse(
-        sequence.tokens[range], behind: &sequence.blocks, namespace: sequence.namespace)
+        sequence.tokens[range], behind: &sequence.blocks, namespace: sequence.cacheNamespace)
     {
       sequence.computedTokenCount = range.upperBound
       sequence.sharedBlockCount += 1
@@ -65,7 +65,7 @@ extension SequenceState {
   /// before the range are shared.
   fileprivate func hasSameTokens(as other: SequenceState, in range: Range<Int>) -> Bool {
     let count = other.blocks.count
-    guard id != other.id, namespace == other.namespace, tokens.count >= range.upperBound,
+    guard id != other.id, cacheNamespace == other.cacheNamespace, tokens.count >= range.upperBound,
       blocks.count >= count, count == 0 || blocks[count - 1] == other.blocks[count - 1]
     else { return false }
     return tokens[range] == other.tokens[range]

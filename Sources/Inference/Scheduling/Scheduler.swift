@@ -42,6 +42,8 @@ package struct Scheduler: Sendable {
     package let tokensPerStep: Int
     /// Rows of logits per step: one per sequence, and more for prompts that want theirs.
     package let logitRowsPerStep: Int
+    /// The model's: a sequence that grows beyond so many tokens is computed anew.
+    package var recomputationLength: Int?
 
     /// Brings settings from outside into a range in which nothing overflows.
     package init(maximumSequences: Int, tokensPerStep: Int, promptLogitRowsPerStep: Int) {
@@ -102,7 +104,7 @@ package struct Scheduler: Sendable {
       let start = position * blocks.blockSize
       blocks.share(
         sequence.tokens[start..<start + blocks.blockSize], at: position, of: &running[index].blocks,
-        namespace: sequence.namespace)
+        namespace: sequence.cacheNamespace)
       running[index].sharedBlockCount += 1
     }
   }

@@ -23,6 +23,8 @@ package struct SequenceState: Sendable {
   var drafts: [Int32] = []
   /// Of the model and adapter that compute the sequence: caches of different ones never mix.
   package let namespace: UInt64
+  /// Whether it has grown beyond the length from which on the model computes keys otherwise.
+  var isBeyondLimit = false
   private let adapter: Adapter?
   /// The first prompt position whose logits have yet to be delivered; `promptCount` when none are
   /// wanted. Outlives a preemption, so that nothing is delivered twice.
@@ -40,6 +42,9 @@ package struct SequenceState: Sendable {
     promptCount = tokens.count
     nextPromptLogits = wantsPromptLogits ? virtualCount : tokens.count
   }
+
+  /// What separates its keys from those of others with the same tokens.
+  var cacheNamespace: UInt64 { isBeyondLimit ? ~namespace : namespace }
 
   package var pendingCount: Int { tokens.count - computedTokenCount }
   package var wantsPromptLogits: Bool { nextPromptLogits < promptCount }
@@ -59,6 +64,6 @@ package struct SequenceState: Sendable {
       wantsPromptLogits ? max(nextPromptLogits, computedTokenCount) : tokens.count - 1
     return Batch.Span(
       tokens: Array(tokens[computedTokenCount..<end]), start: computedTokenCount, blocks: blocks,
-      logitCount: max(0, end - firstWanted), adapter: adapter)
+      logitCount: max(0, end - firstWanted), sequenceLength: tokens.count, adapter: adapter)
   }
 }

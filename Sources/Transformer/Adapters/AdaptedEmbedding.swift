@@ -10,11 +10,15 @@ extension Adapter {
 }
 
 extension AdapterRun {
-  /// Changes the embeddings of the run's rows, and puts virtual ones into theirs.
+  /// Changes the embeddings of the run's rows, before anything is done to them.
   func adaptEmbeddings(_ hidden: Activations, plan: BatchPlan, pool: ThreadPool) {
     if let embedding = adapter.embedding {
       embedding.apply(to: hidden[rows], tokens: Array(plan.tokens[rows]), pool: pool)
     }
+  }
+
+  /// Puts virtual embeddings into their rows.
+  func placeVirtualEmbeddings(_ hidden: Activations, plan: BatchPlan) {
     guard let prompt = adapter.prompt else { return }
     for row in rows where Int(plan.positions[row]) < prompt.tokenCount {
       let start = Int(plan.positions[row]) * prompt.width

@@ -33,7 +33,7 @@ extension Projection {
   private func isChanged(by adapter: Adapter) -> Bool {
     if adapter.linears.isEmpty { return false }
     if adapter.linears[ObjectIdentifier(linear.weight)] != nil { return true }
-    guard let gate = activation.gate else { return false }
+    guard case .gated(_, let gate) = activation else { return false }
     return adapter.linears[ObjectIdentifier(gate.weight)] != nil
   }
 
@@ -46,7 +46,7 @@ extension Projection {
   private func spreadFloatCount(rows: Int) -> Int {
     if isBare { return 0 }
     let count = rows * linear.outputCount
-    return activation.gate == nil ? count : 2 * count
+    return if case .gated = activation { 2 * count } else { count }
   }
 }
 
@@ -66,7 +66,7 @@ private struct SpreadProjection: Sendable {
     let width = projection.linear.outputCount
     let product = Activations(base: scratch, rows: rows, columns: width)
     var products = [Projection(linear: projection.linear, output: product)]
-    if let gate = projection.activation.gate {
+    if case .gated(_, let gate) = projection.activation {
       let place = Activations(base: scratch + rows * width, rows: rows, columns: width)
       products.append(Projection(linear: gate, output: place))
     }
@@ -83,12 +83,11 @@ private struct SpreadProjection: Sendable {
         let values = product[row]
         switch projection.activation {
         case .none: break
-        case .gelu: kernels.gelu(values, width, values)
-        case .gatedBy: kernels.silu_multiply(products[1].output[row], values, width, values)
-        case .geluGatedBy:
+        case .function(let function): function.apply(to: values, count: width)
+        case .gated(let function, _):
           let gates = products[1].output[row]
-          kernels.gelu(gates, width, gates)
-          for index in 0..<width { values[index] *= gates[index] }
+          function.apply(to: gates, count: width)
+          kernels.multiply_values(gates, values, width, values)
         }
         if projection.adds {
           kernels.add(output[row], values, width, output[row])
@@ -96,6 +95,16 @@ private struct SpreadProjection: Sendable {
           output[row].update(from: values, count: width)
         }
       }
+    }
+  }
+}
+
+extension FeedForward.Activation {
+  fileprivate func apply(to values: UnsafeMutablePointer<Float>, count: Int) {
+    switch self {
+    case .silu: kernels.silu(values, count, values)
+    case .gelu: kernels.gelu(values, count, values)
+    case .geluTanh: kernels.gelu_tanh(values, count, values)
     }
   }
 }
@@ -132,24 +141,31 @@ extension AdapterRun {
     pool: ThreadPool
   ) {
     guard !changes.isEmpty else { return }
-    let width = changes.reduce(0) { $0 + $1.lowRank.input.outputCount }
+    // Pieces of one module have their A in common.
+    var inputs: [LinearAdaptation.LowRank] = []
+    for (_, lowRank) in changes
+    where !inputs.contains(where: { $0.input.weight === lowRank.input.weight }) {
+      inputs.append(lowRank)
+    }
+    let width = inputs.reduce(0) { $0 + $1.input.outputCount }
     pool.withScratch(byteCount: x.rows * width * MemoryLayout<Float>.stride) { scratch in
       var free = scratch.assumingMemoryBound(to: Float.self)
-      let inner = changes.map { change in
-        let rank = change.lowRank.input.outputCount
+      let inner = inputs.map { lowRank in
+        let rank = lowRank.input.outputCount
         defer { free += x.rows * rank }
         return Projection(
-          linear: change.lowRank.input,
-          output: Activations(base: free, rows: x.rows, columns: rank))
+          linear: lowRank.input, output: Activations(base: free, rows: x.rows, columns: rank))
       }
       Projection.compute(inner, of: x, pool: pool)
-      for ((product, lowRank), inner) in zip(changes, inner) {
+      for (lowRank, inner) in zip(inputs, inner) {
         inner.output.multiply(by: lowRank.scale)
-        Projection.compute(
-          [Projection(linear: lowRank.output, output: product.output, adds: true)],
-          of: inner.output, pool: pool)
-        if let gains = lowRank.gains {
-          product.output.multiply(by: gains, around: product.linear.bias)
+        for (product, own) in changes where own.input.weight === lowRank.input.weight {
+          Projection.compute(
+            [Projection(linear: own.output, output: product.output, adds: true)],
+            of: inner.output, pool: pool)
+          if let gains = own.gains {
+            product.output.multiply(by: gains, around: product.linear.bias)
+          }
         }
       }
     }

@@ -1,6 +1,6 @@
 // adapter_config.json of a PEFT adapter: which method, with which settings. Every key is one that is
-// read here, one that only training needs, or off: a setting that would change the result and that
-// nothing here computes is refused by its name.
+// read here, one that only training needs or that the model tells anyway, or off: a setting that would
+// change the result and that nothing here computes is refused by its name.
 
 import Glibc
 import JSON
@@ -20,15 +20,6 @@ struct AdapterConfiguration: Sendable {
   static let fileName = "adapter_config.json"
 
   let method: Method
-
-  /// The adapted layers store their weights [inputs, outputs], as GPT-2's do.
-  var isTransposed: Bool {
-    switch method {
-    case .lowRank(let settings): settings.isTransposed
-    case .scaling(let settings): settings.isTransposed
-    case .prompt, .prefix: false
-    }
-  }
 
   /// What is known of each method, by `peft_type`.
   private static let methods: [String: @Sendable (ConfigurationFile) throws(ModelError) -> Method] =
@@ -65,10 +56,11 @@ struct AdapterConfiguration: Sendable {
       read: [
         "r", "lora_alpha", "target_modules", "exclude_modules", "layers_to_transform",
         "layers_pattern", "rank_pattern", "alpha_pattern", "use_rslora", "use_dora", "lora_bias",
-        "fan_in_fan_out", "modules_to_save", "init_lora_weights", "bias", "ensure_weight_tying",
+        "modules_to_save", "init_lora_weights", "bias", "ensure_weight_tying",
       ],
-      onlyForTraining: [
-        "lora_dropout", "loftq_config", "eva_config", "corda_config", "lora_ga_config",
+      withoutEffect: [
+        "fan_in_fan_out", "lora_dropout", "loftq_config", "eva_config", "corda_config",
+        "lora_ga_config",
         "velora_config", "megatron_core", "qalora_group_size", "runtime_config",
       ])
     return .lowRank(try LowRankSettings(file))
@@ -77,10 +69,9 @@ struct AdapterConfiguration: Sendable {
   private static func scaling(_ file: ConfigurationFile) throws(ModelError) -> Method {
     try file.refuseUnknownKeys(
       read: [
-        "target_modules", "exclude_modules", "feedforward_modules", "fan_in_fan_out",
-        "modules_to_save",
+        "target_modules", "exclude_modules", "feedforward_modules", "modules_to_save",
       ],
-      onlyForTraining: ["init_ia3_weights"])
+      withoutEffect: ["fan_in_fan_out", "init_ia3_weights"])
     return .scaling(try ScalingSettings(file))
   }
 
@@ -96,7 +87,7 @@ struct AdapterConfiguration: Sendable {
   private static func virtualTokenCount(_ file: ConfigurationFile) throws(ModelError) -> Int {
     try file.refuseUnknownKeys(
       read: ["num_virtual_tokens", "num_transformer_submodules"],
-      onlyForTraining: [
+      withoutEffect: [
         "token_dim", "num_layers", "num_attention_heads", "prompt_tuning_init",
         "prompt_tuning_init_text", "tokenizer_name_or_path", "tokenizer_kwargs",
         "encoder_reparameterization_type", "encoder_hidden_size", "encoder_num_layers",
@@ -115,7 +106,6 @@ struct LowRankSettings: Sendable {
   let selection: ModuleSelection
   let usesMagnitude: Bool
   let hasBias: Bool
-  let isTransposed: Bool
   /// What is trained of embeddings and head is the same matrix.
   let tiesWeights: Bool
   private let rank: Int
@@ -130,7 +120,6 @@ struct LowRankSettings: Sendable {
     selection = try ModuleSelection(file)
     usesMagnitude = try file.bool("use_dora") ?? false
     hasBias = try file.bool("lora_bias") ?? false
-    isTransposed = try file.bool("fan_in_fan_out") ?? false
     tiesWeights = try file.bool("ensure_weight_tying") ?? false
     isRankStabilized = try file.bool("use_rslora") ?? false
     rank = try file.integer("r", in: Self.rankLimits) ?? 8
@@ -175,12 +164,10 @@ struct LowRankSettings: Sendable {
 /// What IA3's configuration says.
 struct ScalingSettings: Sendable {
   let selection: ModuleSelection
-  let isTransposed: Bool
   private let feedForward: ModuleSelection.Names?
 
   init(_ file: ConfigurationFile) throws(ModelError) {
     selection = try ModuleSelection(file)
-    isTransposed = try file.bool("fan_in_fan_out") ?? false
     feedForward = try file.moduleNames("feedforward_modules")
   }
 
@@ -199,8 +186,8 @@ extension ConfigurationFile {
   ]
 
   /// Refuses the first key that is neither known nor off.
-  fileprivate func refuseUnknownKeys(read: [String], onlyForTraining: [String]) throws(ModelError) {
-    let known = Set(Self.describing + read + onlyForTraining)
+  fileprivate func refuseUnknownKeys(read: [String], withoutEffect: [String]) throws(ModelError) {
+    let known = Set(Self.describing + read + withoutEffect)
     for (key, value) in root where !known.contains(key) && !value.isOff {
       throw unsupported(key, String(value.description.prefix(40)), supported: ["null", "false"])
     }

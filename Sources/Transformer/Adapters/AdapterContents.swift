@@ -10,6 +10,8 @@ struct AdaptableModule: Sendable {
   /// Of its weight: [outputs, inputs], [vocabulary, width] or [width].
   var shape: [Int]
   var hasBias = false
+  /// The weight is stored the other way round, as GPT-2's are.
+  var isTransposed = false
 }
 
 /// What becomes of one module.
@@ -141,15 +143,16 @@ struct AdapterContents: Sendable {
     return changes
   }
 
-  /// The model's name of a module: checkpoints of one architecture leave out a first part of it, or
-  /// have it.
+  /// The model's name of a module: some checkpoints of an architecture leave out the first parts of it.
   private static func find(_ name: String, in modules: [String: AdaptableModule])
     -> (name: String, module: AdaptableModule)?
   {
     if let module = modules[name] { return (name, module) }
-    guard let dot = name.firstIndex(of: ".") else { return nil }
-    let rest = String(name[name.index(after: dot)...])
-    return modules[rest].map { (rest, $0) }
+    for dot in name.indices where name[dot] == "." {
+      let rest = String(name[name.index(after: dot)...])
+      if let module = modules[rest] { return (rest, module) }
+    }
+    return nil
   }
 
   private static let ownParts: Set<AdapterTensors.Part> = [.weight, .bias, .baseWeight, .baseBias]

@@ -11,8 +11,8 @@ package struct AdapterMerger: Sendable {
   private let checkpoint: Checkpoint
   private let adapter: AdapterContents
   private let tensors: [MergedTensor]
+  private let modules: [String: AdaptableModule]
   private let untiesHead: Bool
-  private let isTransposed: Bool
 
   /// What was quantised in the base and is not any more; nil for a base of plain numbers.
   package var dequantized: String? { checkpoint.quantization.map { _ in outputType.rawValue } }
@@ -21,7 +21,7 @@ package struct AdapterMerger: Sendable {
   private let outputType: ElementType
 
   /// A tensor of the result.
-  private struct MergedTensor: Sendable {
+  fileprivate struct MergedTensor: Sendable {
     var name: String
     /// In the base.
     var source: String
@@ -41,7 +41,6 @@ package struct AdapterMerger: Sendable {
     files = try ModelFiles(path: base)
     let family = try ModelFamily.of(files.configuration)
     let configuration = try family.configuration(files.configuration)
-    let names = family.tensorNames
     let settings = try AdapterConfiguration(directory: directory)
     switch settings.method {
     case .prompt, .prefix:
@@ -50,11 +49,11 @@ package struct AdapterMerger: Sendable {
         reason: "virtual tokens are no weights that could be merged; serve it with --adapter")
     case .lowRank, .scaling: break
     }
-    checkpoint = try files.checkpoint()
-    isTransposed = settings.isTransposed
+    checkpoint = try files.checkpoint(names: nil)
     outputType = try Self.outputType(files.configuration)
+    let names = StoredNames(family.names(configuration), of: checkpoint)
     var tensors = try Self.tensors(of: checkpoint) {
-      WeightManifest(configuration, names: names)
+      names.tensors(of: WeightManifest(configuration))
     }
     let tied = configuration.tiedEmbeddings
     if tied {
@@ -64,16 +63,17 @@ package struct AdapterMerger: Sendable {
           MergedTensor(name: names.head, source: embedding.name, shape: embedding.shape))
       }
     }
+    modules = Self.modules(
+      tensors, names, transposed: names.transposedModules(of: WeightManifest(configuration)))
     adapter = try AdapterContents(
-      directory: directory, configuration: settings,
-      modules: Self.modules(tensors, names, isTransposed: isTransposed),
-      promptWidth: 0, prefixWidth: 0)
+      directory: directory, configuration: settings, modules: modules, promptWidth: 0,
+      prefixWidth: 0)
     let (embedding, head) = (Self.module(names.embedding), Self.module(names.head))
     let changesEnds = adapter.changes[embedding] != nil || adapter.changes[head] != nil
     if adapter.tiesWeights, changesEnds {
       throw .unsuitableAdapter(
-        path: adapter.path, reason: "ensure_weight_tying with weights of both ends is not supported"
-      )
+        path: adapter.path,
+        reason: "ensure_weight_tying with weights of embeddings or head is not supported")
     }
     untiesHead = tied && changesEnds
     if tied, !untiesHead { tensors.removeAll { $0.name == names.head } }
@@ -108,13 +108,11 @@ package struct AdapterMerger: Sendable {
   // What there is ----------------------------------------------------------------------------------
 
   /// All tensors of a checkpoint of plain numbers; of a quantised one those that the model has.
-  private static func tensors(of checkpoint: Checkpoint, manifest: () -> WeightManifest)
+  private static func tensors(of checkpoint: Checkpoint, needed: () -> [MergedTensor])
     throws(ModelError) -> [MergedTensor]
   {
-    guard checkpoint.quantization == nil else {
-      return manifest().items.map { MergedTensor(name: $0.name, source: $0.name, shape: $0.shape) }
-    }
-    return checkpoint.names.compactMap { name in
+    guard checkpoint.quantization == nil else { return needed() }
+    return checkpoint.tensorNames.compactMap { name in
       checkpoint.stored(name).map { MergedTensor(name: name, source: name, shape: $0.shape) }
     }
   }
@@ -124,7 +122,7 @@ package struct AdapterMerger: Sendable {
   }
 
   private static func modules(
-    _ tensors: [MergedTensor], _ names: TensorNames, isTransposed: Bool
+    _ tensors: [MergedTensor], _ names: StoredNames, transposed: Set<String>
   ) -> [String: AdaptableModule] {
     let all = Set(tensors.map(\.name))
     var result: [String: AdaptableModule] = [:]
@@ -135,9 +133,10 @@ package struct AdapterMerger: Sendable {
         case names.head: .head
         default: tensor.shape.count == 2 ? .linear : .norm
         }
+      let isTransposed = transposed.contains(tensor.module.name)
       result[tensor.module.name] = AdaptableModule(
-        kind: kind, shape: kind == .linear && isTransposed ? tensor.shape.reversed() : tensor.shape,
-        hasBias: all.contains(tensor.module.name + ".bias"))
+        kind: kind, shape: isTransposed ? tensor.shape.reversed() : tensor.shape,
+        hasBias: all.contains(tensor.module.name + ".bias"), isTransposed: isTransposed)
     }
     return result
   }
@@ -218,8 +217,10 @@ package struct AdapterMerger: Sendable {
         part == "bias" ? change.merged(bias: source.values()) : (change.weight ?? source).values()
       return try writer.append(values, as: format)
     }
-    let isEmbedding = change.lowRank?.input.name.hasSuffix("embedding_A") ?? false
-    let merged = MergedWeight(source, change, isTransposed: isEmbedding || isTransposed)
+    let known = modules[module]
+    let merged = MergedWeight(
+      source, change,
+      isTransposed: known?.kind == .embedding || known?.isTransposed ?? false)
     let step = max(1, Self.valuesAtOnce / max(1, merged.columns))
     for start in stride(from: 0, to: merged.rows, by: step) {
       let rows = start..<min(merged.rows, start + step)
@@ -234,4 +235,48 @@ package struct AdapterMerger: Sendable {
 
   /// Converted at a time.
   private static let valuesAtOnce = 4 << 20
+}
+
+/// How the base's own checkpoint calls what `TensorName` names.
+private struct StoredNames {
+  private let names: CheckpointNames
+  private let prefix: String
+
+  init(_ names: CheckpointNames, of checkpoint: Checkpoint) {
+    self.names = names
+    prefix =
+      names.prefixes.first { checkpoint.contains($0 + names.embedding + ".weight") }
+      ?? names.prefixes.first ?? ""
+  }
+
+  var embedding: String { stored(TensorName.embedding + ".weight").name }
+  var head: String { stored(TensorName.head + ".weight").name }
+
+  private func stored(_ name: String) -> (name: String, part: StoredPart) {
+    names.stored(name, prefix: prefix) ?? (name, StoredPart(name))
+  }
+
+  /// The stored tensors that a model's are, or are cut from.
+  func tensors(of manifest: WeightManifest) -> [AdapterMerger.MergedTensor] {
+    var shapes: [String: [Int]] = [:]
+    for item in manifest.items {
+      let (name, part) = stored(item.name)
+      var shape = item.shape
+      if let rows = part.rows { shape[0] = rows.storedCount }
+      shapes[name] = part.isTransposed ? shape.reversed() : shape
+    }
+    return shapes.sorted { $0.key < $1.key }.map {
+      AdapterMerger.MergedTensor(name: $0.key, source: $0.key, shape: $0.value)
+    }
+  }
+
+  /// The modules whose weights are stored the other way round.
+  func transposedModules(of manifest: WeightManifest) -> Set<String> {
+    Set(
+      manifest.items.compactMap { item in
+        let (name, part) = stored(item.name)
+        let isWeight = part.isTransposed && name.hasSuffix(".weight")
+        return isWeight ? String(name.dropLast(".weight".count)) : nil
+      })
+  }
 }

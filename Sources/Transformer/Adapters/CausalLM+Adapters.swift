@@ -8,51 +8,61 @@ extension CausalLM {
   /// Reads a PEFT adapter for this model.
   /// - Parameter directory: as peft's save_pretrained wrote it
   package func loadAdapter(directory: String) throws(ModelError) -> Adapter {
+    let modules = AdaptableModules(self.modules, names: names)
     let contents = try AdapterContents(
       directory: directory, configuration: AdapterConfiguration(directory: directory),
-      modules: modules.adaptable, promptWidth: configuration.hiddenSize,
+      modules: modules.all, promptWidth: configuration.hiddenSize,
       prefixWidth: configuration.layerCount * 2 * configuration.keyValueWidth)
-    return try AdapterBuilder(contents: contents, modules: modules, pool: pool)
-      .adapter(configuration)
+    var builder = AdapterBuilder(contents: contents, modules: modules, pool: pool)
+    return try builder.adapter(configuration)
   }
 }
 
-/// The parts of a model that adapters change, by their names in transformers.
-struct ModelModules: Sendable {
-  var linears: [String: Linear] = [:]
-  var embedding = ""
-  var embeddingMatrix: WeightMatrix?
-  var head = ""
-  /// Norms, by their width.
-  var norms: [String: Int] = [:]
-
-  var adaptable: [String: AdaptableModule] {
-    var result = linears.mapValues {
-      AdaptableModule(
-        kind: .linear, shape: [$0.weight.rows, $0.weight.columns], hasBias: $0.bias != nil)
+extension CausalLM {
+  /// LoRA weights that mean nothing on every linear layer of all blocks, for measuring speed.
+  package func randomAdapter(rank: Int) throws(ModelError) -> Adapter {
+    let source = WeightSource.random(stored: .bfloat16)
+    var linears: [ObjectIdentifier: LinearAdaptation] = [:]
+    for (stem, linear) in modules.linears where stem != TensorName.head {
+      func random(_ part: String, _ rows: Int, _ columns: Int) throws(ModelError) -> Linear {
+        Linear(
+          weight: try source.matrix(
+            stem + part, rows: rows, columns: columns, format: .bfloat16, pool: pool),
+          bias: nil)
+      }
+      linears[ObjectIdentifier(linear.weight)] = LinearAdaptation(
+        lowRank: LinearAdaptation.LowRank(
+          input: try random(".lora_A", rank, linear.weight.columns),
+          output: try random(".lora_B", linear.outputCount, rank), scale: 1, gains: nil))
     }
-    result[head]?.kind = .head
-    if let matrix = embeddingMatrix {
-      result[embedding] = AdaptableModule(kind: .embedding, shape: [matrix.rows, matrix.columns])
-    }
-    for (name, width) in norms { result[name] = AdaptableModule(kind: .norm, shape: [width]) }
-    return result
+    return Adapter(linears: linears, embedding: nil, prompt: nil, prefix: nil)
   }
 }
 
 /// Turns an adapter's contents into what a forward pass applies.
 private struct AdapterBuilder {
   let contents: AdapterContents
-  let modules: ModelModules
+  let modules: AdaptableModules
   let pool: ThreadPool
+  /// A of modules of which several layers are pieces, by their tensors' names.
+  private var inputs: [String: WeightMatrix] = [:]
 
-  func adapter(_ configuration: CausalLMConfiguration) throws(ModelError) -> Adapter {
+  init(contents: AdapterContents, modules: AdaptableModules, pool: ThreadPool) {
+    self.contents = contents
+    self.modules = modules
+    self.pool = pool
+  }
+
+  mutating func adapter(_ configuration: CausalLMConfiguration) throws(ModelError) -> Adapter {
     var linears: [ObjectIdentifier: LinearAdaptation] = [:]
     var embedding: EmbeddingAdaptation?
     for (name, change) in contents.changes.sorted(by: { $0.key < $1.key }) {
       try refuseTies(name)
-      if let linear = modules.linears[name] {
-        linears[ObjectIdentifier(linear.weight)] = try adaptation(of: linear, change)
+      if let pieces = modules.pieces[name] {
+        for piece in pieces {
+          linears[ObjectIdentifier(piece.linear.weight)] = try adaptation(
+            of: piece.linear, change.piece(piece.rows, count: piece.linear.outputCount))
+        }
       } else if name == modules.embedding, let matrix = modules.embeddingMatrix {
         embedding = try adaptation(ofEmbedding: matrix, change)
       } else {
@@ -63,8 +73,10 @@ private struct AdapterBuilder {
     }
     return Adapter(
       linears: linears, embedding: embedding,
-      prompt: contents.prompt.map {
-        VirtualEmbeddings(values: $0.values(), width: configuration.hiddenSize)
+      prompt: contents.prompt.map { prompt in
+        let scale = configuration.scalesVirtualEmbeddings ? configuration.embeddingScale : 1
+        return VirtualEmbeddings(
+          values: prompt.values().map { $0 * scale }, width: configuration.hiddenSize)
       },
       prefix: contents.prefix.map {
         KeyValuePrefix(
@@ -82,7 +94,7 @@ private struct AdapterBuilder {
     throw refuse("ensure_weight_tying with weights of \(name) is not supported")
   }
 
-  private func adaptation(of linear: Linear, _ change: ModuleChange) throws(ModelError)
+  private mutating func adaptation(of linear: Linear, _ change: ModuleChange) throws(ModelError)
     -> LinearAdaptation
   {
     var result = LinearAdaptation()
@@ -101,7 +113,7 @@ private struct AdapterBuilder {
       }
       let bias = lowRank.bias?.values().map { $0 * lowRank.scale }
       result.lowRank = LinearAdaptation.LowRank(
-        input: Linear(weight: try matrix(lowRank.input), bias: nil),
+        input: Linear(weight: try input(lowRank.input), bias: nil),
         output: Linear(weight: try matrix(lowRank.output), bias: bias), scale: lowRank.scale,
         gains: gains)
     }
@@ -134,6 +146,13 @@ private struct AdapterBuilder {
       rank: lowRank.rank, scale: lowRank.scale,
       output: Linear(weight: try matrix(lowRank.output), bias: nil), gains: gains)
     return result
+  }
+
+  private mutating func input(_ tensor: CheckpointTensor) throws(ModelError) -> WeightMatrix {
+    if let known = inputs[tensor.name] { return known }
+    let new = try matrix(tensor)
+    inputs[tensor.name] = new
+    return new
   }
 
   /// In the type that it is stored in.

@@ -69,8 +69,10 @@ struct ModuleSelection: Sendable {
     guard parts.count > 2 else { return nil }
     for index in 1..<parts.count - 1 {
       guard let layer = Int(parts[index]) else { continue }
-      if layerPatterns.isEmpty { return index >= 2 ? layer : nil }
-      if layerPatterns.contains(where: { $0.matches(String(parts[index - 1])) }) { return layer }
+      let isLayer =
+        layerPatterns.isEmpty
+        ? index >= 2 : layerPatterns.contains { $0.matches(String(parts[index - 1])) }
+      if isLayer { return layer }
     }
     return nil
   }

@@ -20,12 +20,13 @@ extension CausalLM {
   ) throws(ModelError) -> CausalLM {
     let files = try ModelFiles(path: directory)
     let (family, configuration) = try readConfiguration(files, contextLimit: contextLimit)
-    let checkpoint = try files.checkpoint()
+    let names = family.names(configuration)
+    let checkpoint = try files.checkpoint(names: names)
     let source = WeightSource.checkpoint(checkpoint)
     let scheme = requested ?? checkpoint.preferredScheme
     let layout = try WeightLayout(
-      WeightManifest(configuration, names: family.tensorNames), scheme: scheme,
-      keepsQuantized: requested == nil, source: source)
+      WeightManifest(configuration), scheme: scheme, keepsQuantized: requested == nil,
+      source: source)
     // Float32 weights are twice as large as their source: reading that again is faster.
     let cache = scheme == .none ? nil : cache
     let entry = try cache?.entry(
@@ -35,9 +36,9 @@ extension CausalLM {
       availableMemoryByteCount: availableMemoryByteCount)
     return try CausalLM(
       builder: DecoderBuilder(
-        configuration: configuration, names: family.tensorNames, scheme: scheme,
-        weights: weights, pool: pool, progress: progress),
-      origin: origin)
+        configuration: configuration, scheme: scheme, weights: weights, pool: pool,
+        progress: progress),
+      names: names, origin: origin)
   }
 
   /// The same in a scheme, whatever the checkpoint is stored in.
@@ -67,16 +68,15 @@ extension CausalLM {
   static func random(
     configuration: CausalLMConfiguration, scheme: QuantizationScheme, pool: ThreadPool
   ) throws(ModelError) -> CausalLM {
-    let names = ModelFamily.ofRandomWeights.tensorNames
     let source = WeightSource.random(stored: .bfloat16)
     let layout = try WeightLayout(
-      WeightManifest(configuration, names: names), scheme: scheme, source: source)
+      WeightManifest(configuration), scheme: scheme, source: source)
     let (weights, origin) = try WeightStore.find(
       nil, layout: layout, source: source, pool: pool,
       availableMemoryByteCount: Processor.availableMemoryByteCount)
     return try CausalLM(
       builder: DecoderBuilder(
-        configuration: configuration, names: names, scheme: scheme, weights: weights, pool: pool,
+        configuration: configuration, scheme: scheme, weights: weights, pool: pool,
         progress: { _ in }),
       origin: origin)
   }

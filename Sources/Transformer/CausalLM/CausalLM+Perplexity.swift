@@ -60,7 +60,7 @@ extension CausalLM {
     let start = window.tokens.lowerBound
     // The token before a target is the one whose logits predict it.
     let firstRow = window.targets.lowerBound - 1
-    try compute(tokens, start..<firstRow, windowStart: start, cache: cache, logits: nil)
+    try compute(tokens, start..<firstRow, window: window.tokens, cache: cache, logits: nil)
     let vocabulary = configuration.vocabularySize
     let buffer = UnsafeMutableBufferPointer<Float>.allocate(
       capacity: Self.perplexityRows * vocabulary)
@@ -69,7 +69,7 @@ extension CausalLM {
       from: firstRow, to: window.targets.upperBound - 1, by: Self.perplexityRows)
     {
       let rows = first..<min(first + Self.perplexityRows, window.targets.upperBound - 1)
-      try compute(tokens, rows, windowStart: start, cache: cache, logits: buffer)
+      try compute(tokens, rows, window: window.tokens, cache: cache, logits: buffer)
       for row in rows {
         guard let logits = buffer.baseAddress else { return }
         let values = logits + (row - first) * vocabulary
@@ -82,13 +82,14 @@ extension CausalLM {
 
   /// Computes tokens of one window, with the logits of all of them or of none.
   private func compute(
-    _ tokens: [Int32], _ range: Range<Int>, windowStart: Int, cache: KVCache,
+    _ tokens: [Int32], _ range: Range<Int>, window: Range<Int>, cache: KVCache,
     logits: UnsafeMutableBufferPointer<Float>?
   ) throws(ModelError) {
     guard !range.isEmpty else { return }
     let span = Batch.Span(
-      tokens: Array(tokens[range]), start: range.lowerBound - windowStart,
-      blocks: Array(0..<Int32(cache.blockCount)), logitCount: logits == nil ? 0 : range.count)
+      tokens: Array(tokens[range]), start: range.lowerBound - window.lowerBound,
+      blocks: Array(0..<Int32(cache.blockCount)), logitCount: logits == nil ? 0 : range.count,
+      sequenceLength: window.count)
     try forward(
       Batch(spans: [span]), cache: cache,
       logits: logits ?? UnsafeMutableBufferPointer(start: nil, count: 0))

@@ -19,35 +19,35 @@ package final class CausalLM: Sendable {
   package let origin: WeightOrigin
 
   private let decoder: Decoder
-  private let inverseFrequencies: [Float]
+  private let rotations: [RotaryFrequencies]
   private let cacheLayout: KVCache.Layout
   let modules: ModelModules
+  /// Of the family's checkpoints.
+  let names: CheckpointNames
   let pool: ThreadPool
   private let workspace = Mutex(Workspace())
 
-  init(builder: consuming DecoderBuilder, origin: WeightOrigin) throws(ModelError) {
+  init(
+    builder: consuming DecoderBuilder, names: CheckpointNames = CheckpointNames(),
+    origin: WeightOrigin
+  ) throws(ModelError) {
     var builder = builder
     self.origin = origin
     decoder = try builder.build()
     modules = builder.modules
+    self.names = names
     configuration = builder.configuration
     scheme = builder.scheme
     pool = builder.pool
     parameterCount = builder.weights.layout.parameterCount
-    inverseFrequencies = configuration.rotary.inverseFrequencies(
-      headDimension: configuration.headDimension)
+    rotations = configuration.rotary.map(RotaryFrequencies.init)
     cacheLayout = KVCache.Layout(
       layerCount: configuration.layerCount, keyValueHeadCount: configuration.keyValueHeadCount,
       headDimension: configuration.headDimension, halfPrecision: scheme.halfPrecisionCache)
     let vectors = decoder.vectorByteCount
     weightByteCount = decoder.matrices.reduce(vectors) { $0 + $1.byteCount }
-    // All of the head, but one row of the embeddings.
-    let embedding = decoder.embedding
-    let row = embedding.packedByteCount / embedding.rows
-    let isTied = decoder.head.weight === embedding
-    bytesPerDecodedToken = decoder.matrices.reduce(vectors + row) {
-      $0 + ($1 === embedding && !isTied ? 0 : $1.packedByteCount)
-    }
+    bytesPerDecodedToken =
+      decoder.matrices.reduce(vectors) { $0 + $1.packedByteCount } - decoder.idleByteCount
   }
 
   /// Bytes of one block of `KVCache.blockSize` positions, all layers.
@@ -67,7 +67,7 @@ package final class CausalLM: Sendable {
     precondition(logits.count >= batch.logitCount * configuration.vocabularySize)
     guard batch.tokenCount > 0 else { return }
     var plan = BatchPlan(batch, causal: true, blockCount: cache.blockCount)
-    plan.computeRotation(inverseFrequencies: inverseFrequencies)
+    plan.computeRotations(rotations)
     // SAFETY: the buffer is the caller's for the duration of the call, which the lock does not
     // outlive.
     nonisolated(unsafe) let output = logits

@@ -10,7 +10,11 @@ package enum QuantizationScheme: String, Sendable, CaseIterable {
   /// As bitsandbytes: head and embeddings stay as stored.
   case nf4
 
-  enum Role: Sendable, Hashable { case linear, embedding, head }
+  enum Role: Sendable, Hashable {
+    case linear, embedding, head
+    /// Small, and much hangs on it: routers of experts, tables of positions.
+    case kept
+  }
 
   /// The format of a matrix that is stored as `stored`.
   /// - Parameter keepsQuantized: whatever is stored quantised stays as it is
@@ -21,6 +25,7 @@ package enum QuantizationScheme: String, Sendable, CaseIterable {
     let wanted: WeightFormat =
       switch (self, role) {
       case (.none, _): .float32
+      case (_, .kept): stored
       case (.int8, _): .int8
       case (.int4, .linear): .int4
       case (.int4, _): .int8

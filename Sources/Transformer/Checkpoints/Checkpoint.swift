@@ -14,6 +14,10 @@ struct Checkpoint: Sendable {
   /// Nil where all tensors are plain numbers.
   let quantization: (any QuantizedCheckpoint)?
 
+  /// How the tensors that are asked for are found among the stored ones; nil for by their names.
+  private let names: CheckpointNames?
+  private let prefix: String
+
   /// The settings that quantised tensors are read by.
   private let quantizationText: String
 
@@ -35,8 +39,12 @@ struct Checkpoint: Sendable {
     Layout(fileName: pyTorchName, parse: PyTorchArchive.tensors),
   ]
 
-  /// - Parameter configuration: what config.json says of the model, quantisation included
-  init(directory: String, configuration: ConfigurationFile? = nil) throws(ModelError) {
+  /// - Parameters:
+  ///   - configuration: what config.json says of the model, quantisation included
+  ///   - names: what is asked for has `TensorName`'s names and is found by these
+  init(
+    directory: String, configuration: ConfigurationFile? = nil, names: CheckpointNames? = nil
+  ) throws(ModelError) {
     self.directory = directory
     if let configuration {
       quantization = try QuantizationMethod.of(configuration)
@@ -50,12 +58,14 @@ struct Checkpoint: Sendable {
         let file = try MappedFile(path: path, remedy: "it was there a moment ago")
         files = [file]
         tensors = StoredTensors(try layout.parse(file), path: path)
+        (self.names, prefix) = Self.resolve(names, quantization, tensors)
         return
       }
       if fileExists(index) {
         let shards = try Self.readShards(index: index, layout, directory: directory)
         files = shards.files
         tensors = StoredTensors(shards.tensors, path: directory)
+        (self.names, prefix) = Self.resolve(names, quantization, tensors)
         return
       }
     }
@@ -66,7 +76,9 @@ struct Checkpoint: Sendable {
   }
 
   /// A GGUF file.
-  init(_ gguf: GGUFFile) throws(ModelError) {
+  init(_ gguf: GGUFFile, names: CheckpointNames? = nil) throws(ModelError) {
+    self.names = names
+    prefix = ""
     directory = gguf.path
     files = [gguf.file]
     tensors = StoredTensors([:], path: gguf.path)
@@ -78,25 +90,60 @@ struct Checkpoint: Sendable {
   var preferredScheme: QuantizationScheme { quantization?.preferredScheme ?? .int4 }
 
   /// The names of all tensors in the files, sorted.
-  var names: [String] { tensors.names }
+  var tensorNames: [String] { tensors.names }
 
   /// The tensor as a file has it.
   func stored(_ name: String) -> StoredTensor? { tensors[name] }
+
+  /// What this program has written has its own names.
+  private static func resolve(
+    _ names: CheckpointNames?, _ quantization: (any QuantizedCheckpoint)?, _ tensors: StoredTensors
+  ) -> (CheckpointNames?, String) {
+    guard let names, !(quantization is MartletCheckpoint) else { return (nil, "") }
+    let prefix = names.prefixes.first { tensors[$0 + names.embedding + ".weight"] != nil }
+    return (names, prefix ?? names.prefixes.first ?? "")
+  }
 
   func contains(_ name: String) -> Bool { tensors[name] != nil }
 
   /// The tensor of that name, whose shape must be the one given.
   func tensor(_ name: String, shape: [Int]) throws(ModelError) -> CheckpointTensor {
+    guard let (stored, part) = names?.stored(name, prefix: prefix) else {
+      return try storedTensor(name, shape: shape)
+    }
+    var storedShape = shape
+    if let rows = part.rows {
+      precondition(rows.isWithin(count: shape[0]), "\(name) is cut wrongly")
+      storedShape[0] = rows.storedCount
+    }
+    let whole = try storedTensor(stored, shape: storedShape, isTransposed: part.isTransposed)
+    var elements = whole.elements
+    let columns = shape.count == 2 ? shape[1] : 1
+    if let rows = part.rows {
+      elements = SelectedRows(elements: elements, columns: columns, selection: rows)
+    }
+    if part.isNormalized { elements = NormalizedRows(elements: elements, columns: columns) }
+    return CheckpointTensor(
+      name: stored, path: whole.path, shape: shape, elements: elements,
+      place: "\(whole.place) \(part.arrangement)")
+  }
+
+  /// A tensor under the name that the checkpoint has for it.
+  private func storedTensor(_ name: String, shape: [Int], isTransposed: Bool = false)
+    throws(ModelError) -> CheckpointTensor
+  {
     if let elements = try quantization?.elements(of: name, shape: shape, in: tensors) {
       return CheckpointTensor(
         name: name, path: directory, shape: shape, elements: elements,
         place: "\(name) \(elements.format.rawValue) of \(quantizationText)")
     }
-    let stored = try tensors.required(name)
+    var stored = try tensors.required(name)
     let path = stored.file.path
-    guard stored.shape == shape else {
-      throw .unexpectedShape(tensor: name, path: path, expected: shape, found: stored.shape)
+    let expected = isTransposed ? shape.reversed() : shape
+    guard stored.shape == expected else {
+      throw .unexpectedShape(tensor: name, path: path, expected: expected, found: stored.shape)
     }
+    if isTransposed { stored = stored.transposed }
     guard let elements = FloatElements(stored) else {
       throw .unsupportedElementType(tensor: name, path: path, found: stored.elementType.rawValue)
     }

@@ -23,9 +23,11 @@ struct ModelFiles: Sendable {
       remedy: "a model directory in Hugging Face layout has one")
   }
 
-  func checkpoint() throws(ModelError) -> Checkpoint {
-    if let gguf { return try Checkpoint(gguf) }
-    return try Checkpoint(directory: path, configuration: configuration)
+  /// - Parameter names: of the family that the configuration asks for; nil: tensors are asked for by
+  ///   the names that they are stored under
+  func checkpoint(names: CheckpointNames?) throws(ModelError) -> Checkpoint {
+    if let gguf { return try Checkpoint(gguf, names: names) }
+    return try Checkpoint(directory: path, configuration: configuration, names: names)
   }
 
   /// A GGUF file recommends nothing; a file beside it may.

@@ -35,8 +35,8 @@ package struct ModelInspection: Sendable {
     let files = try ModelFiles(path: path)
     let family = try ModelFamily.of(files.configuration)
     let configuration = try family.configuration(files.configuration)
-    let checkpoint = try files.checkpoint()
-    let manifest = WeightManifest(configuration, names: family.tensorNames)
+    let checkpoint = try files.checkpoint(names: family.names(configuration))
+    let manifest = WeightManifest(configuration)
     var types: [String: Int] = [:]
     for item in manifest.items {
       let tensor = try checkpoint.tensor(item.name, shape: item.shape)

@@ -5,13 +5,26 @@
 struct StoredTensor: Sendable {
   let file: MappedFile
   let elementType: ElementType
-  let shape: [Int]
+  var shape: [Int]
   /// Within the file.
   let bytes: Range<Int>
   /// In elements, one per dimension, each element within `bytes`; nil where rows follow each other.
   var strides: [Int]?
 
   var elementCount: Int { shape.reduce(1, *) }
+
+  /// The same elements with the dimensions in reverse order.
+  var transposed: StoredTensor {
+    var (result, step) = (self, 1)
+    result.shape = shape.reversed()
+    result.strides =
+      strides?.reversed()
+      ?? result.shape.map { size in
+        defer { step *= size }
+        return step
+      }
+    return result
+  }
 
   /// Tells it apart from all other tensors of the same files.
   var place: String { "\(file.status.inode) \(bytes.lowerBound) \(elementType.rawValue)" }

@@ -45,6 +45,17 @@ struct ConfigurationFile: Sendable {
     }
   }
 
+  /// The same with keys that go by other names here; messages keep those of the file.
+  func renaming(_ names: [String: String]) -> ConfigurationFile {
+    var (root, shown) = (root, keyNames)
+    for (theirs, ours) in names {
+      guard let value = root[theirs] else { continue }
+      root[ours] = value
+      shown[ours] = theirs
+    }
+    return ConfigurationFile(path: path, root: root, prefix: prefix, keyNames: shown)
+  }
+
   func refusal(_ key: String, _ reason: String) -> ModelError {
     .malformedConfiguration(path: path, key: prefix + (keyNames[key] ?? key), reason: reason)
   }

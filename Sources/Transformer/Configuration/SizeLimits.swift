@@ -14,4 +14,7 @@ enum SizeLimits {
   static let epsilon: ClosedRange<Float> = 0...1
   static let rotaryBase: ClosedRange<Float> = 1...1e12
   static let scalingFactor: ClosedRange<Float> = 1e-3...1e6
+  /// Numbers that activations, scores or logits are multiplied with or capped at.
+  static let multiplier: ClosedRange<Float> = 0...1e6
+  static let experts = 1...4096
 }

@@ -9,16 +9,45 @@ struct GGUFArchitecture: Sendable {
   let name: String
   private let headCount: Int
   private let keyValueHeadCount: Int
-  /// llama.cpp interleaves the halves of queries and keys.
-  private let interleaved: Bool
+  private let entry: Entry
 
   private static let key = "general.architecture"
 
-  /// `general.architecture`: config.json's architecture, and whether heads are interleaved.
-  private static let known: [String: (name: String, interleaved: Bool)] = [
-    "llama": ("LlamaForCausalLM", true),
-    "qwen2": ("Qwen2ForCausalLM", false),
-    "qwen3": ("Qwen3ForCausalLM", false),
+  fileprivate struct Entry: Sendable {
+    /// config.json's architecture.
+    let name: String
+    /// llama.cpp interleaves the halves of queries and keys.
+    var isInterleaved = false
+    /// Other names of layers' tensors than the usual ones.
+    var layerNames: [String: String] = [:]
+    /// Norms' weights have one added to them, and some settings go without saying.
+    var isGemma = false
+    /// Of models with so many layers, scores are scaled by their hidden size over their heads.
+    var layersOfLargest = 0
+    var hasWindow = false
+  }
+
+  private static let normsAround = [
+    "post_attention_layernorm": "post_attention_norm", "pre_feedforward_layernorm": "ffn_norm",
+    "post_feedforward_layernorm": "post_ffw_norm",
+  ]
+
+  /// By `general.architecture`.
+  private static let known: [String: Entry] = [
+    "gemma": Entry(name: "GemmaForCausalLM", isGemma: true),
+    "gemma2": Entry(
+      name: "Gemma2ForCausalLM", layerNames: normsAround, isGemma: true, layersOfLargest: 46,
+      hasWindow: true),
+    "gemma3": Entry(
+      name: "Gemma3ForCausalLM", layerNames: normsAround, isGemma: true, layersOfLargest: 62,
+      hasWindow: true),
+    "llama": Entry(name: "LlamaForCausalLM", isInterleaved: true),
+    "phi3": Entry(
+      name: "Phi3ForCausalLM",
+      layerNames: ["self_attn.qkv_proj": "attn_qkv", "mlp.gate_up_proj": "ffn_up"],
+      hasWindow: true),
+    "qwen2": Entry(name: "Qwen2ForCausalLM"),
+    "qwen3": Entry(name: "Qwen3ForCausalLM"),
   ]
 
   static func of(_ gguf: GGUFFile) throws(ModelError) -> GGUFArchitecture {
@@ -31,8 +60,7 @@ struct GGUFArchitecture: Sendable {
     let keyValueHeads = try metadata.integer(
       id + ".attention.head_count_kv", in: SizeLimits.heads)
     return GGUFArchitecture(
-      name: entry.name, headCount: heads, keyValueHeadCount: keyValueHeads ?? heads,
-      interleaved: entry.interleaved)
+      name: entry.name, headCount: heads, keyValueHeadCount: keyValueHeads ?? heads, entry: entry)
   }
 
   private static func required(
@@ -67,15 +95,23 @@ struct GGUFArchitecture: Sendable {
     let prefix = "model.layers."
     guard stem.hasPrefix(prefix) else { return nil }
     let parts = stem.dropFirst(prefix.count).split(separator: ".", maxSplits: 1)
-    guard parts.count == 2, let found = Self.layerNames[String(parts[1])] else { return nil }
+    guard parts.count == 2,
+      let found = entry.layerNames[String(parts[1])] ?? Self.layerNames[String(parts[1])]
+    else { return nil }
     return "blk.\(parts[0]).\(found)\(ending)"
   }
 
-  /// How many heads a tensor has whose rows are interleaved; nil for all others.
-  func interleavedHeads(of name: String) -> Int? {
-    guard interleaved else { return nil }
-    if name.contains(".self_attn.q_proj.") { return headCount }
-    return name.contains(".self_attn.k_proj.") ? keyValueHeadCount : nil
+  /// How the rows of a tensor with so many lie in the file, where they are interleaved.
+  func selection(of name: String, rows: Int) -> RowSelection? {
+    guard entry.isInterleaved else { return nil }
+    var heads = headCount
+    if name.contains(".self_attn.k_proj.") {
+      heads = keyValueHeadCount
+    } else if !name.contains(".self_attn.q_proj.") {
+      return nil
+    }
+    let run = rows / heads
+    return RowSelection(storedCount: rows, run: run, stride: run, interleaved: run)
   }
 
   // Configuration ----------------------------------------------------------------------------------
@@ -111,8 +147,9 @@ struct GGUFArchitecture: Sendable {
     root["rms_norm_eps"] = try number(metadata, prefix + "attention.layer_norm_rms_epsilon")
     root["rope_theta"] = try number(metadata, prefix + "rope.freq_base")
     root["rope_scaling"] = try ropeScaling(gguf, prefix)
+    try architecture.entry.addSettings(metadata, prefix, to: &root)
     try addTokens(metadata, to: &root)
-    try checkRotatedWidth(metadata, prefix, root)
+    try addRotatedShare(metadata, prefix, to: &root)
     return ConfigurationFile(path: gguf.path, root: root, keyNames: keyNames(prefix))
   }
 
@@ -158,17 +195,19 @@ struct GGUFArchitecture: Sendable {
     -> JSONValue?
   {
     let metadata = gguf.metadata
-    if let tensor = gguf.tensors["rope_freqs.weight"] {
-      guard tensor.type == .float32, tensor.shape.count == 1,
-        let elements = GGUFCheckpoint.elements(of: tensor, in: gguf)
-      else {
-        throw .unsupportedElementType(
-          tensor: "rope_freqs.weight", path: gguf.path, found: tensor.type.description)
-      }
-      let factors = CheckpointTensor(
-        name: "rope_freqs.weight", path: gguf.path, shape: tensor.shape, elements: elements
-      ).values()
-      return ["rope_type": "factors", "factors": .array(factors.map { .double(Double($0)) })]
+    if let factors = try factors("rope_freqs.weight", in: gguf) {
+      return ["rope_type": "factors", "factors": factors]
+    }
+    if let long = try factors("rope_factors_long.weight", in: gguf),
+      let short = try factors("rope_factors_short.weight", in: gguf)
+    {
+      var scaling: JSONObject = ["rope_type": "longrope"]
+      scaling["long_factor"] = long
+      scaling["short_factor"] = short
+      scaling["original_max_position_embeddings"] = try number(
+        metadata, prefix + "rope.scaling.original_context_length")
+      scaling["attention_factor"] = try number(metadata, prefix + "rope.scaling.attn_factor")
+      return .object(scaling)
     }
     let type = try metadata.string(prefix + "rope.scaling.type") ?? "none"
     guard type != "none" else { return nil }
@@ -179,16 +218,59 @@ struct GGUFArchitecture: Sendable {
     return .object(scaling)
   }
 
-  private static func checkRotatedWidth(
-    _ metadata: GGUFMetadata, _ prefix: String, _ root: JSONObject
+  private static func factors(_ name: String, in gguf: GGUFFile) throws(ModelError) -> JSONValue? {
+    guard let tensor = gguf.tensors[name] else { return nil }
+    guard tensor.type == .float32, tensor.shape.count == 1,
+      let elements = GGUFCheckpoint.elements(of: tensor, in: gguf)
+    else {
+      throw .unsupportedElementType(
+        tensor: name, path: gguf.path, found: tensor.type.description)
+    }
+    let factors = CheckpointTensor(
+      name: name, path: gguf.path, shape: tensor.shape, elements: elements
+    ).values()
+    return .array(factors.map { .double(Double($0)) })
+  }
+
+  /// How much of each head is rotated, where that is not all of it.
+  private static func addRotatedShare(
+    _ metadata: GGUFMetadata, _ prefix: String, to root: inout JSONObject
   ) throws(ModelError) {
     let key = prefix + "rope.dimension_count"
     guard let rotated = try metadata.integer(key, in: 0...Int(Int32.max)),
       let hidden = root["hidden_size"]?.int, let heads = root["num_attention_heads"]?.int
     else { return }
     let width = root["head_dim"]?.int ?? hidden / max(1, heads)
-    guard rotated == width else {
+    guard rotated != width else { return }
+    guard root["architectures"]?[0] == "Phi3ForCausalLM", rotated < width else {
       throw metadata.refusal(key, "only \(rotated) of \(width) values of a head are rotated")
     }
+    // Half a value more, so that the product is not rounded down below it.
+    root["partial_rotary_factor"] = .double((Double(rotated) + 0.5) / Double(width))
+  }
+}
+
+extension GGUFArchitecture.Entry {
+  /// What config.json would say beyond what all architectures have.
+  fileprivate func addSettings(
+    _ metadata: GGUFMetadata, _ prefix: String, to root: inout JSONObject
+  ) throws(ModelError) {
+    if hasWindow {
+      let key = prefix + "attention.sliding_window"
+      if let window = try metadata.integer(key, in: 0...Int(Int32.max)), window > 0 {
+        root["sliding_window"] = .integer(Int64(window))
+      }
+    }
+    guard isGemma else { return }
+    root["norm_weight_offset"] = 0
+    for key in ["attn_logit_softcapping", "final_logit_softcapping"] {
+      if case .float(let cap) = metadata[prefix + key] { root[key] = .double(cap) }
+    }
+    guard let hidden = root["hidden_size"]?.int, let heads = root["num_attention_heads"]?.int,
+      heads > 0
+    else { return }
+    let isLargest = root["num_hidden_layers"]?.int == layersOfLargest
+    let head = root["head_dim"]?.int ?? hidden / heads
+    root["query_pre_attn_scalar"] = .integer(Int64(isLargest ? hidden / heads : head))
   }
 }

@@ -7,15 +7,34 @@ import JSON
 /// One decoder family: a translation of its configuration, and its names of tensors.
 struct ModelFamily: Sendable {
   var configuration: @Sendable (ConfigurationFile) throws(ModelError) -> CausalLMConfiguration
-  var tensorNames: TensorNames
+  /// Of a model with that configuration.
+  var names: @Sendable (CausalLMConfiguration) -> CheckpointNames = { _ in CheckpointNames() }
 
   /// By the name that `architectures` in config.json has.
   static let known: [String: ModelFamily] = [
-    "LlamaForCausalLM": .llama
+    "BaiChuanForCausalLM": .baichuan,
+    "BaichuanForCausalLM": .baichuan,
+    "ChatGLMModel": .chatGLM,
+    "Gemma2ForCausalLM": .gemma2,
+    "Gemma3ForCausalLM": .gemma3,
+    "Gemma3ForConditionalGeneration": .gemma3,
+    "GemmaForCausalLM": .gemma,
+    "GPT2LMHeadModel": .gpt2,
+    "GPTNeoXForCausalLM": .gptNeoX,
+    "GraniteForCausalLM": .granite,
+    "LlamaForCausalLM": .llama,
+    "MistralForCausalLM": .mistral,
+    "MixtralForCausalLM": .mixtral,
+    "Olmo2ForCausalLM": .olmo2,
+    "Phi3ForCausalLM": .phi3,
+    "QWenLMHeadModel": .qwen,
+    "Qwen2ForCausalLM": .qwen2,
+    "Qwen2MoeForCausalLM": .qwen2MoE,
+    "Qwen3ForCausalLM": .qwen3,
+    "Qwen3MoeForCausalLM": .qwen3MoE,
+    "SmolLM3ForCausalLM": .smolLM3,
+    "StableLmForCausalLM": .stableLM,
   ]
-
-  /// Whose names of tensors random weights go by; any would do.
-  static let ofRandomWeights = llama
 
   /// The family that config.json asks for.
   static func of(_ file: ConfigurationFile) throws(ModelError) -> ModelFamily {
@@ -25,23 +44,5 @@ struct ModelFamily: Sendable {
       throw file.refusal("architectures", "it must list the model's architecture")
     }
     throw .unknownArchitecture(name: name, path: file.path, known: known.keys.sorted())
-  }
-}
-
-/// What the tensors of a decoder are called in its checkpoint.
-struct TensorNames: Sendable {
-  var embedding: String
-  var finalNorm: String
-  var head: String
-  /// In front of a layer's index.
-  var layers: String
-  var inputNorm: String
-  var query, key, value, attentionOutput: String
-  var feedForwardNorm: String
-  var gate, up, down: String
-
-  /// The stem of a layer's tensor; `.weight` and `.bias` follow it.
-  func layer(_ index: Int, _ part: KeyPath<TensorNames, String>) -> String {
-    "\(layers)\(index).\(self[keyPath: part])"
   }
 }

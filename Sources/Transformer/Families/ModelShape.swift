@@ -29,12 +29,13 @@ package enum ModelShape: String, Sendable, CaseIterable {
   ) -> CausalLMConfiguration {
     CausalLMConfiguration(
       architecture: "random", vocabularySize: vocabulary,
-      contextLength: SizeLimits.context.upperBound, layerCount: layers, hiddenSize: hidden,
+      contextLength: SizeLimits.context.upperBound, hiddenSize: hidden,
       intermediateSize: intermediate, headCount: heads, keyValueHeadCount: keyValueHeads,
-      headDimension: hidden / heads, normalization: .rms(epsilon: epsilon),
-      rotary: RotaryEmbedding(base: base, scaling: .none), feedForward: .gated(.silu),
-      attentionScale: 1 / Float(hidden / heads).squareRoot(), attentionBias: false,
-      feedForwardBias: false, tiedEmbeddings: tied, bosTokenID: 1, eosTokenIDs: [],
-      generationDefaults: GenerationDefaults())
+      headDimension: hidden / heads,
+      layers: Array(repeating: CausalLMConfiguration.Layer(), count: layers),
+      normalization: .rms(epsilon: epsilon), tiedEmbeddings: tied,
+      rotary: [RotaryEmbedding(width: hidden / heads, base: base, scaling: .none)],
+      attentionScale: 1 / Float(hidden / heads).squareRoot(), feedForward: .gated(.silu),
+      bosTokenID: 1, eosTokenIDs: [])
   }
 }

@@ -39,8 +39,10 @@ private let slidingAttention = "sliding_attention"
     },
     positions: .none,
     rotary: [
-      try rotary(file, fullAttention, oldKey: "global_rope_theta", base: 160_000),
-      try rotary(file, slidingAttention, oldKey: "local_rope_theta", base: 10_000),
+      try rotary(
+        file, fullAttention, width: width / heads, oldKey: "global_rope_theta", base: 160_000),
+      try rotary(
+        file, slidingAttention, width: width / heads, oldKey: "local_rope_theta", base: 10_000),
     ],
     maximumTokens: positions, norm: .before, feedForward: .gatedGelu,
     attentionBias: try file.bool("attention_bias") ?? false,
@@ -66,7 +68,7 @@ private func layerTypes(_ file: ConfigurationFile) throws(ModelError) -> [String
 }
 
 private func rotary(
-  _ file: ConfigurationFile, _ type: String, oldKey: String, base: Float
+  _ file: ConfigurationFile, _ type: String, width: Int, oldKey: String, base: Float
 ) throws(ModelError) -> RotaryEmbedding {
   let oldBase = try file.float(oldKey, in: SizeLimits.rotaryBase)
   let parameters = try file.object("rope_parameters")?.object(type)
@@ -75,5 +77,5 @@ private func rotary(
     throw file.unsupported("rope_scaling", "set", supported: ["null"])
   }
   let newBase = try parameters?.float("rope_theta", in: SizeLimits.rotaryBase)
-  return RotaryEmbedding(base: newBase ?? oldBase ?? base, scaling: .none)
+  return RotaryEmbedding(width: width, base: newBase ?? oldBase ?? base, scaling: .none)
 }

@@ -35,7 +35,10 @@ extension EncoderFamily {
     intermediateSize: try file.requiredInteger(
       key("n_inner", "intermediate_size"), in: SizeLimits.intermediate),
     headCount: heads, epsilon: epsilon ?? 1e-12, layers: Array(repeating: .init(), count: layers),
-    positions: .none, rotary: [RotaryEmbedding(base: base ?? newBase ?? 1000, scaling: .none)],
+    positions: .none,
+    rotary: [
+      RotaryEmbedding(width: width / heads, base: base ?? newBase ?? 1000, scaling: .none)
+    ],
     typeCount: try file.integer("type_vocab_size", in: 0...1024) ?? 2,
     maximumTokens: try maximumTokens(file, isOriginal: isOriginal), feedForward: .gatedSilu,
     attentionBias: try file.bool("qkv_proj_bias") ?? false,

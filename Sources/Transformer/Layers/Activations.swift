@@ -20,6 +20,10 @@ struct Activations: @unchecked Sendable {
 struct Workspace: Sendable {
   enum Slot: Int, CaseIterable {
     case hidden, normalized, query, key, value, attended, gate, inner, selected
+    /// What is added to the activations later on.
+    case branch, secondBranch
+    /// Of experts.
+    case routing, expertInput, expertOutput
   }
 
   private var buffers: [AlignedBuffer?] = Array(repeating: nil, count: Slot.allCases.count)

@@ -1,5 +1,5 @@
-// Attention with keys and values in the blocks of a KV cache: project, rotate, store, attend,
-// project. The same layer serves decoders (causal, grouped heads) and encoders (all tokens see each
+// Attention with keys and values in the blocks of a KV cache: project, normalise, rotate, store,
+// attend, project. The same layer serves decoders (causal, grouped heads) and encoders (all tokens see each
 // other). Relies on the kernel folding a token's blocks in order, so that its result does not depend
 // on the batch. This chunk's keys and values are read back from the cache, as later chunks read them.
 
@@ -13,14 +13,26 @@ struct Attention: Sendable {
   let headDimension: Int
   let scale: Float
   let causal: Bool
+  /// Over each head, or over all of them, as their width says.
+  var queryNorm: NormLayer?
+  var keyNorm: NormLayer?
+  /// Which of the plan's rotations turns queries and keys; nil for none.
+  var rotary: Int? = 0
+  /// A token sees so many tokens up to itself; 0 for all.
+  var window = 0
+  /// 0 for none.
+  var softCap: Float = 0
+  /// [H], what a step of distance adds to a head's scores.
+  var slopes: [Float]?
   /// Positions to either side that a token sees; nil: all that there are.
   var reach: Int?
   var positionBias: PositionBias?
 
-  /// Adds its result for `x` to `hidden`; rows of `x` are made by `fill` where there is one.
+  /// Adds its result for `x` to `hidden`, or puts it there instead of what is there; rows of `x` are
+  /// made by `fill` where there is one.
   func add(
     _ x: Activations, to hidden: Activations, plan: BatchPlan, cache: KVCache, layer: Int,
-    workspace: inout Workspace, pool: ThreadPool,
+    workspace: inout Workspace, pool: ThreadPool, replacing: Bool = false,
     filling fill: (@Sendable (Range<Int>) -> Void)? = nil
   ) throws(ModelError) {
     let queryWidth = headCount * headDimension
@@ -38,6 +50,8 @@ struct Attention: Sendable {
     let place = KVPlace(plan: plan, cache: cache, layer: layer)
     pool.parallelFor(x.rows, grain: 4) { rows in
       for row in rows {
+        queryNorm?.apply(toPartsOf: queries[row], count: queryWidth)
+        keyNorm?.apply(toPartsOf: keys[row], count: width)
         rotate(queries[row], keys[row], by: row, plan: plan)
         plan.prefixes[row]?.copy(
           position: Int(plan.positions[row]), layer: layer, key: keys[row], value: values[row])
@@ -45,7 +59,7 @@ struct Attention: Sendable {
       }
     }
     attend(queries, into: attended, place, pool: pool)
-    let result = Projection(linear: output, output: hidden, adds: true)
+    let result = Projection(linear: output, output: hidden, adds: !replacing)
     Projection.compute([result], of: attended, adapting: plan.adapterRuns, pool: pool)
   }
 
@@ -53,10 +67,11 @@ struct Attention: Sendable {
     _ query: UnsafeMutablePointer<Float>, _ key: UnsafeMutablePointer<Float>, by row: Int,
     plan: BatchPlan
   ) {
-    guard !plan.cosines.isEmpty else { return }
-    let half = headDimension / 2
-    plan.cosines.withUnsafeBufferPointer { cosines in
-      plan.sines.withUnsafeBufferPointer { sines in
+    guard let rotary, rotary < plan.rotations.count else { return }
+    let rotation = plan.rotations[rotary]
+    let half = rotation.pairCount
+    rotation.cosines.withUnsafeBufferPointer { cosines in
+      rotation.sines.withUnsafeBufferPointer { sines in
         guard let cosine = cosines.baseAddress, let sine = sines.baseAddress else { return }
         let (c, s) = (cosine + row * half, sine + row * half)
         kernels.rope(query, headCount, headDimension, half, c, s)
@@ -86,8 +101,7 @@ struct Attention: Sendable {
     let kernel = kernels.attention
     let groupSize = headCount / keyValueHeadCount
     pool.parallelFor(plan.pieces.count * keyValueHeadCount) { units in
-      plan.blockTable.withUnsafeBufferPointer { table in
-        guard let table = table.baseAddress else { return }
+      withPointers(to: plan.blockTable, slopes) { table, slopes in
         for unit in units {
           let (index, head) = unit.quotientAndRemainder(dividingBy: keyValueHeadCount)
           let piece = plan.pieces[index]
@@ -96,9 +110,10 @@ struct Attention: Sendable {
             half_precision: cache.layout.halfPrecision, causal: causal || reach != nil,
             head_dimension: headDimension, token_count: piece.tokenCount, head_count: groupSize,
             first_length: reach.map { piece.position + $0 + 1 } ?? piece.visibleLength,
-            window: reach.map { 2 * $0 + 1 } ?? 0, length: reach == nil ? 0 : piece.visibleLength,
-            scale: scale,
-            query: queries[piece.row] + offset, query_stride: queries.columns,
+            window: reach.map { 2 * $0 + 1 } ?? window,
+            length: reach == nil ? 0 : piece.visibleLength, scale: scale, soft_cap: softCap,
+            slopes: slopes.map { $0 + head * groupSize }, query: queries[piece.row] + offset,
+            query_stride: queries.columns,
             output: attended[piece.row] + offset, output_stride: attended.columns,
             keys: cache.keys(layer: layer, head: head),
             values: cache.values(layer: layer, head: head),
@@ -109,6 +124,17 @@ struct Attention: Sendable {
         }
       }
     }
+  }
+}
+
+private func withPointers(
+  to table: [Int32], _ slopes: [Float]?,
+  _ body: (UnsafePointer<Int32>, UnsafePointer<Float>?) -> Void
+) {
+  table.withUnsafeBufferPointer { table in
+    guard let table = table.baseAddress else { return }
+    guard let slopes else { return body(table, nil) }
+    slopes.withUnsafeBufferPointer { body(table, $0.baseAddress) }
   }
 }
 

@@ -30,15 +30,24 @@ struct BatchPlan: Sendable {
 
   private(set) var tokens: [Int32] = []
   private(set) var positions: [Int32] = []
+  /// How long each token's sequence is, as far as it is known.
+  private(set) var lengths: [Int] = []
   private(set) var places: [Place] = []
   private(set) var pieces: [Piece] = []
   /// The block tables of all spans, one after the other.
   private(set) var blockTable: [Int32] = []
   /// Rows of the batch whose logits are wanted.
   private(set) var selectedRows: [Int] = []
-  /// [T][d/2] each; empty without rotary embedding.
-  private(set) var cosines: [Float] = []
-  private(set) var sines: [Float] = []
+  /// One for each of the model's rotary embeddings.
+  private(set) var rotations: [Rotation] = []
+
+  /// The angles that tokens are turned by.
+  struct Rotation: Sendable {
+    var pairCount: Int
+    /// [T][pairCount] each.
+    var cosines: [Float] = []
+    var sines: [Float] = []
+  }
   /// Rows of the batch that go through adapters, in order.
   private(set) var adapterRuns: [AdapterRun] = []
   /// The same of `selectedRows`.
@@ -65,6 +74,7 @@ struct BatchPlan: Sendable {
       let (index, slot) = position.quotientAndRemainder(dividingBy: KVCache.blockSize)
       places.append(Place(block: Int(span.blocks[index]), slot: slot))
       positions.append(Int32(position))
+      lengths.append(max(end, span.sequenceLength))
     }
     tokens.append(contentsOf: span.tokens)
     blockTable.append(contentsOf: span.blocks)
@@ -87,17 +97,48 @@ struct BatchPlan: Sendable {
     }
   }
 
+  mutating func computeRotations(_ frequencies: [RotaryFrequencies]) {
+    rotations = frequencies.map(rotation)
+  }
+
   /// The angles of all tokens, as transformers computes them: float32 products, then cosine, sine.
-  mutating func computeRotation(inverseFrequencies: [Float]) {
-    cosines.reserveCapacity(positions.count * inverseFrequencies.count)
-    sines.reserveCapacity(positions.count * inverseFrequencies.count)
-    for position in positions {
-      for frequency in inverseFrequencies {
+  private func rotation(_ frequencies: RotaryFrequencies) -> Rotation {
+    var result = Rotation(pairCount: frequencies.pairCount)
+    let magnitude = frequencies.magnitude
+    result.cosines.reserveCapacity(positions.count * result.pairCount)
+    result.sines.reserveCapacity(positions.count * result.pairCount)
+    for (position, length) in zip(positions, lengths) {
+      for frequency in frequencies.values(position: Int(position), length: length) {
         let angle = Float(position) * frequency
-        cosines.append(cosf(angle))
-        sines.append(sinf(angle))
+        result.cosines.append(cosf(angle) * magnitude)
+        result.sines.append(sinf(angle) * magnitude)
       }
     }
+    return result
+  }
+}
+
+/// The frequencies of one rotary embedding, as far as they can be worked out beforehand.
+struct RotaryFrequencies: Sendable {
+  private let embedding: RotaryEmbedding
+  private let usual: [Float]
+  /// Of sequences beyond the length from which on others apply.
+  private let long: [Float]?
+
+  init(_ embedding: RotaryEmbedding) {
+    self.embedding = embedding
+    usual = embedding.inverseFrequencies
+    long = embedding.lengthLimit.flatMap {
+      embedding.inverseFrequencies(position: 0, length: $0 + 1)
+    }
+  }
+
+  var pairCount: Int { usual.count }
+  var magnitude: Float { embedding.magnitude }
+
+  func values(position: Int, length: Int) -> [Float] {
+    if let long, let limit = embedding.lengthLimit { return length > limit ? long : usual }
+    return embedding.inverseFrequencies(position: position, length: length) ?? usual
   }
 }
 

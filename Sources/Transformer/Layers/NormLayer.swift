@@ -4,14 +4,28 @@ import CKernels
 import Compute
 
 enum NormLayer: Sendable {
-  case rms(weight: [Float], epsilon: Float)
+  /// `offset` is added to the weights.
+  case rms(weight: [Float], epsilon: Float, offset: Float = 0)
   case layer(weight: [Float], bias: [Float], epsilon: Float)
 
   var parameterCount: Int {
     switch self {
-    case .rms(let weight, _): weight.count
+    case .rms(let weight, _, _): weight.count
     case .layer(let weight, let bias, _): weight.count + bias.count
     }
+  }
+
+  /// Values that are normalised together.
+  var width: Int {
+    switch self {
+    case .rms(let weight, _, _), .layer(let weight, _, _): weight.count
+    }
+  }
+
+  /// In place: a row of one or several times `width` values.
+  func apply(toPartsOf row: UnsafeMutablePointer<Float>, count: Int) {
+    let parts = Activations(base: row, rows: count / width, columns: width)
+    apply(parts, into: parts, rows: 0..<parts.rows)
   }
 
   /// y may be x.
@@ -23,8 +37,8 @@ enum NormLayer: Sendable {
   func apply(_ x: Activations, into y: Activations, rows: Range<Int>) {
     for row in rows {
       switch self {
-      case .rms(let weight, let epsilon):
-        kernels.rms_norm(x[row], weight, x.columns, epsilon, 0, y[row])
+      case .rms(let weight, let epsilon, let offset):
+        kernels.rms_norm(x[row], weight, x.columns, epsilon, offset, y[row])
       case .layer(let weight, let bias, let epsilon):
         kernels.layer_norm(x[row], weight, bias, x.columns, epsilon, y[row])
       }

@@ -9,18 +9,10 @@ import Compute
 /// One matrix of such a product and where its result goes.
 struct Projection: Sendable {
   enum Activation: Sendable {
-    case none, gelu
-    /// silu(gate(x)) * y. The gate's weights are of the same shape and format.
-    case gatedBy(Linear)
-    /// The same with gelu.
-    case geluGatedBy(Linear)
-
-    var gate: Linear? {
-      switch self {
-      case .none, .gelu: nil
-      case .gatedBy(let gate), .geluGatedBy(let gate): gate
-      }
-    }
+    case none
+    case function(FeedForward.Activation)
+    /// f(gate(x)) * y. The gate's weights are of the same shape and format.
+    case gated(FeedForward.Activation, by: Linear)
   }
 
   let linear: Linear
@@ -108,14 +100,8 @@ extension Projection {
   ) {
     let weight = linear.weight
     precondition(output.columns == weight.rows && rows.upperBound <= output.rows)
-    let gate = activation.gate
-    let kind: martlet_activation =
-      switch activation {
-      case .none: MARTLET_IDENTITY
-      case .gelu: MARTLET_GELU
-      case .gatedBy: MARTLET_GATED_SILU
-      case .geluGatedBy: MARTLET_GATED_GELU
-      }
+    let gate: Linear? = if case .gated(_, let gate) = activation { gate } else { nil }
+    let kind = activation.kernelKind
     withPointer(to: linear.bias) { bias in
       withPointer(to: gate?.bias) { gateBias in
         var product = martlet_product(
@@ -126,6 +112,20 @@ extension Projection {
           output: output[rows.lowerBound], output_stride: output.columns)
         kernels.multiply(&product, tiles.lowerBound, tiles.upperBound)
       }
+    }
+  }
+}
+
+extension Projection.Activation {
+  fileprivate var kernelKind: martlet_activation {
+    switch self {
+    case .none: MARTLET_IDENTITY
+    case .function(.silu): MARTLET_SILU
+    case .function(.gelu): MARTLET_GELU
+    case .function(.geluTanh): MARTLET_GELU_TANH
+    case .gated(.silu, _): MARTLET_GATED_SILU
+    case .gated(.gelu, _): MARTLET_GATED_GELU
+    case .gated(.geluTanh, _): MARTLET_GATED_GELU_TANH
     }
   }
 }

@@ -17,9 +17,9 @@ package struct ModelQuantizer: Sendable {
     precondition(scheme != .none)
     files = try ModelFiles(path: source)
     let family = try ModelFamily.of(files.configuration)
-    manifest = WeightManifest(
-      try family.configuration(files.configuration), names: family.tensorNames)
-    checkpoint = try files.checkpoint()
+    let configuration = try family.configuration(files.configuration)
+    manifest = WeightManifest(configuration)
+    checkpoint = try files.checkpoint(names: family.names(configuration))
     self.scheme = scheme
     _ = try WeightLayout(manifest, scheme: scheme, source: .checkpoint(checkpoint))
   }

@@ -87,8 +87,6 @@ struct EncoderBlock: Sendable {
   let attention: Attention
   let feedForward: FeedForward
   let norms: Norms
-  /// Which of the model's rotary embeddings its attention has.
-  let rotation: Int
 
   func apply(
     _ hidden: Activations, plan: BatchPlan, cache: KVCache, workspace: inout Workspace,
@@ -120,8 +118,8 @@ struct EncoderBlock: Sendable {
 
 struct Encoder: Sendable {
   let embeddings: EncoderEmbeddings
-  /// Of each rotary embedding, radians per position [d/2].
-  let inverseFrequencies: [[Float]]
+  /// The rotary embeddings that blocks choose from.
+  let rotations: [RotaryFrequencies]
   let blocks: [EncoderBlock]
   let finalNorm: NormLayer?
 
@@ -133,15 +131,10 @@ struct Encoder: Sendable {
     let hidden = try workspace.activations(
       .hidden, rows: plan.tokens.count, columns: embeddings.width)
     embeddings.apply(plan, types: types, into: hidden, pool: pool)
-    let rotated = inverseFrequencies.map { frequencies in
-      var plan = plan
-      plan.computeRotation(inverseFrequencies: frequencies)
-      return plan
-    }
+    var plan = plan
+    plan.computeRotations(rotations)
     for block in blocks {
-      try block.apply(
-        hidden, plan: rotated.isEmpty ? plan : rotated[block.rotation], cache: cache,
-        workspace: &workspace, pool: pool)
+      try block.apply(hidden, plan: plan, cache: cache, workspace: &workspace, pool: pool)
     }
     finalNorm?.apply(hidden, into: hidden, pool: pool)
     return hidden

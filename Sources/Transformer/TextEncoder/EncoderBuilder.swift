@@ -33,8 +33,7 @@ struct EncoderBuilder {
     let finalNorm = try c.norm == .before ? norm(prefix + names.finalNorm) : nil
     return Encoder(
       embeddings: embeddings,
-      inverseFrequencies: c.rotary.map { $0.inverseFrequencies(headDimension: c.headDimension) },
-      blocks: blocks, finalNorm: finalNorm)
+      rotations: c.rotary.map(RotaryFrequencies.init), blocks: blocks, finalNorm: finalNorm)
   }
 
   private func embeddings() throws(ModelError) -> EncoderEmbeddings {
@@ -80,8 +79,7 @@ struct EncoderBuilder {
         feedForward: try norm(stem + names.outputNorm))
     }
     return EncoderBlock(
-      attention: attention, feedForward: try feedForward(stem), norms: norms,
-      rotation: layer.rotation)
+      attention: attention, feedForward: try feedForward(stem), norms: norms)
   }
 
   private func attention(
@@ -104,8 +102,8 @@ struct EncoderBuilder {
       query: inputs[0], key: inputs[1], value: inputs[2],
       output: try linear(stem + names.attentionOutput, width, width, bias: c.attentionBias),
       headCount: c.headCount, keyValueHeadCount: c.headCount, headDimension: c.headDimension,
-      scale: 1 / Float(c.headDimension).squareRoot(), causal: false, reach: layer.reach,
-      positionBias: bias)
+      scale: 1 / Float(c.headDimension).squareRoot(), causal: false,
+      rotary: c.rotary.isEmpty ? nil : layer.rotation, reach: layer.reach, positionBias: bias)
   }
 
   private func feedForward(_ stem: String) throws(ModelError) -> FeedForward {
@@ -124,9 +122,11 @@ struct EncoderBuilder {
     }
     let down = try self.linear(stem + names.down, hidden, inner, bias: c.feedForwardBias)
     switch (c.feedForward, gate) {
-    case (.gatedGelu, let gate?): return .gatedGelu(gate: gate, up: up, down: down)
-    case (.gatedSilu, let gate?): return .gatedSilu(gate: gate, up: up, down: down)
-    default: return .plainGelu(up: up, down: down)
+    case (.gatedGelu, let gate?):
+      return .gated(GatedFeedForward(activation: .gelu, gate: gate, up: up, down: down))
+    case (.gatedSilu, let gate?):
+      return .gated(GatedFeedForward(activation: .silu, gate: gate, up: up, down: down))
+    default: return .plain(.gelu, up: up, down: down)
     }
   }
 

@@ -58,10 +58,14 @@ struct BenchSequences {
   private let cache: KVCache
   /// Of each sequence, in order of position.
   private let blocks: [[Int32]]
+  /// Of each sequence; empty for the model by itself.
+  private let adapters: [Adapter]
 
   /// - Parameter capacity: positions per sequence.
-  init(model: CausalLM, count: Int = 1, capacity: Int) throws {
+  init(model: CausalLM, count: Int = 1, capacity: Int, adapters: [Adapter] = []) throws {
+    precondition(adapters.isEmpty || adapters.count == count)
     self.model = model
+    self.adapters = adapters
     let blockCount = Self.blockCount(capacity)
     cache = try model.makeKVCache(blockCount: count * blockCount)
     blocks = (0..<count).map { sequence in
@@ -88,10 +92,10 @@ struct BenchSequences {
   private func forward(blocks: [[Int32]], start: Int, count: Int) throws {
     let vocabulary = model.configuration.vocabularySize
     let tokens = (0..<count).map { Int32(truncatingIfNeeded: ($0 &* 7919 &+ start) % vocabulary) }
-    let spans = blocks.map { blocks in
+    let spans = blocks.enumerated().map { index, blocks in
       Batch.Span(
         tokens: tokens, start: start, blocks: Array(blocks.prefix(Self.blockCount(start + count))),
-        logitCount: 1)
+        logitCount: 1, adapter: adapters.isEmpty ? nil : adapters[index])
     }
     try withUnsafeTemporaryAllocation(of: Float.self, capacity: vocabulary * spans.count) {
       try model.forward(Batch(spans: spans), cache: cache, logits: $0)
@@ -111,12 +115,18 @@ struct DecodeBenchCommand: AsyncParsableCommand {
   @Option(help: "Tokens already in the context.") var context = 128
   @Option(help: "Tokens per run and sequence.") var tokens = 32
   @Option(help: "Sequences decoded side by side.") var batch = 1
+  @Option(help: "A LoRA of this rank on all linear layers for each sequence, another for each.")
+  var adapterRank: Int?
 
   func run() async throws {
     let pool = options.makePool()
     let model = try options.load(pool: pool)
     let count = max(1, batch)
-    let sequences = try BenchSequences(model: model, count: count, capacity: context + tokens)
+    let adapters = try adapterRank.map { rank in
+      try (0..<count).map { _ in try model.randomAdapter(rank: max(1, rank)) }
+    }
+    let sequences = try BenchSequences(
+      model: model, count: count, capacity: context + tokens, adapters: adapters ?? [])
     try sequences.fill(context: context)
     let timings = try await Timings.measure(runs: options.runs) {
       for step in 0..<tokens { try sequences.forward(start: context + step, count: 1) }
@@ -127,6 +137,7 @@ struct DecodeBenchCommand: AsyncParsableCommand {
     options.describe(model, in: &report)
     report["context"] = .integer(Int64(context))
     report["batch"] = .integer(Int64(count))
+    report["adapter_rank"] = adapterRank.map { .integer(Int64($0)) }
     report["tokens_per_second"] = .rounded(steps * Double(count))
     report["step_ms"] = .rounded(1000 / steps, 3)
     report["bytes_per_token"] = .integer(Int64(model.bytesPerDecodedToken))

@@ -29,9 +29,9 @@ struct GGUFCheckpoint: QuantizedCheckpoint {
       throw .unsupportedElementType(
         tensor: ggufName, path: gguf.path, found: tensor.type.description)
     }
-    guard let heads = architecture.interleavedHeads(of: name) else { return elements }
-    return InterleavedHeads(
-      elements: elements, columns: shape.count == 2 ? shape[1] : 1, headRows: shape[0] / heads)
+    guard let selection = architecture.selection(of: name, rows: shape[0]) else { return elements }
+    return SelectedRows(
+      elements: elements, columns: shape.count == 2 ? shape[1] : 1, selection: selection)
   }
 
   static func elements(of tensor: GGUFFile.Tensor, in gguf: GGUFFile) -> (any TensorElements)? {
@@ -41,46 +41,5 @@ struct GGUFCheckpoint: QuantizedCheckpoint {
     return FloatElements(
       StoredTensor(
         file: gguf.file, elementType: type, shape: tensor.shape, bytes: tensor.bytes))
-  }
-}
-
-/// A matrix of heads in which the two halves of every head's rows alternate; read with the first
-/// half before the second.
-private struct InterleavedHeads: QuantizedElements {
-  let elements: any TensorElements
-  let columns: Int
-  let headRows: Int
-
-  var exactFormat: WeightFormat? { (elements as? any QuantizedElements)?.exactFormat }
-  var format: WeightFormat { elements.format }
-  var typeName: String { elements.typeName }
-
-  private func storedRow(_ row: Int) -> Int {
-    let (head, place) = row.quotientAndRemainder(dividingBy: headRows)
-    let (half, index) = place.quotientAndRemainder(dividingBy: headRows / 2)
-    return head * headRows + 2 * index + half
-  }
-
-  func read(_ range: Range<Int>, into output: UnsafeMutablePointer<Float>) {
-    var element = range.lowerBound
-    while element < range.upperBound {
-      let (row, column) = element.quotientAndRemainder(dividingBy: columns)
-      let count = min(columns - column, range.upperBound - element)
-      let first = storedRow(row) * columns + column
-      elements.read(first..<first + count, into: output + element - range.lowerBound)
-      element += count
-    }
-  }
-
-  func readCodes(
-    rows: Range<Int>, codes: UnsafeMutablePointer<UInt8>, scales: UnsafeMutablePointer<UInt16>
-  ) {
-    guard let elements = elements as? any QuantizedElements else { return }
-    let groups = columns / format.groupSize
-    for (index, row) in rows.enumerated() {
-      let stored = storedRow(row)
-      elements.readCodes(
-        rows: stored..<stored + 1, codes: codes + index * columns, scales: scales + index * groups)
-    }
   }
 }

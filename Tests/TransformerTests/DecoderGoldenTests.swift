@@ -6,8 +6,8 @@ import Testing
 
 @testable import Transformer
 
-@Suite struct LlamaGoldenTests {
-  @Test(arguments: Fixtures.llamas)
+@Suite struct DecoderGoldenTests {
+  @Test(arguments: Fixtures.decoders)
   func logitsMatchTransformers(name: String) throws {
     let golden = try Golden(name)
     let model = try Fixtures.load(name)
@@ -18,7 +18,7 @@ import Testing
     #expect(error <= 1e-3)
   }
 
-  @Test(arguments: Fixtures.llamas)
+  @Test(arguments: Fixtures.decoders)
   func greedyContinuationMatches(name: String) throws {
     let golden = try Golden(name)
     let model = try Fixtures.load(name)
@@ -37,7 +37,22 @@ import Testing
     }
   }
 
-  @Test(arguments: Fixtures.llamas, QuantizationScheme.allCases)
+  @Test(arguments: Fixtures.otherFamilies)
+  func chunksChangeNoBitInAnyFamily(name: String) throws {
+    let golden = try Golden(name)
+    for scheme in [QuantizationScheme.none, .int4] {
+      let model = try Fixtures.load(name, scheme)
+      let whole = try model.logits(of: golden.tokens)
+      for chunk in [1, 33] {
+        let logits = try model.logits(of: golden.tokens, chunk: chunk)
+        #expect(identical(logits, whole), "chunks of \(chunk)")
+      }
+    }
+  }
+
+  @Test(
+    arguments: Fixtures.llamas + ["mistral", "gemma3", "qwen2-moe", "llama-rope-dynamic"],
+    QuantizationScheme.allCases)
   func companionsAndScatteredBlocksChangeNoBit(name: String, scheme: QuantizationScheme) throws {
     let golden = try Golden(name)
     let model = try Fixtures.load(name, scheme)

@@ -1,0 +1,112 @@
+// How a family's checkpoints name and arrange the tensors that `TensorName` names: under other names,
+// several of them fused into one, rows in another order, transposed. Filled in by families. Whoever
+// reads a checkpoint asks for `TensorName`'s names and gets matrices as the layers want them.
+
+struct CheckpointNames: Sendable {
+  /// In front of all names: the first one under which the checkpoint has its embeddings.
+  var prefixes = [""]
+  var embedding = TensorName.embedding
+  var positions = TensorName.positions
+  var finalNorm = TensorName.finalNorm
+  /// Without the prefix where `headHasPrefix` is false.
+  var head = StoredPart(TensorName.head)
+  var headHasPrefix = true
+  /// In front of a layer's index.
+  var layers = TensorName.layers
+  /// Parts that are called and arranged as `LayerPart` says are left out.
+  var parts: [LayerPart: StoredPart] = [:]
+
+  /// The stored tensor that a tensor is, or is cut from.
+  func stored(_ name: String, prefix: String) -> (name: String, part: StoredPart)? {
+    guard let dot = name.lastIndex(of: ".") else { return nil }
+    let (stem, ending) = (String(name[..<dot]), name[dot...])
+    let whole = [
+      TensorName.embedding: embedding, TensorName.positions: positions,
+      TensorName.finalNorm: finalNorm,
+    ]
+    if let found = whole[stem] { return (prefix + found + ending, StoredPart(found)) }
+    if stem == TensorName.head {
+      return ((headHasPrefix ? prefix : "") + head.stem + ending, head)
+    }
+    guard stem.hasPrefix(TensorName.layers) else { return nil }
+    let pieces = stem.dropFirst(TensorName.layers.count).split(separator: ".", maxSplits: 1)
+    guard pieces.count == 2 else { return nil }
+    let (part, expert) = Self.pattern(String(pieces[1]))
+    guard let known = LayerPart(rawValue: part) else { return nil }
+    let found = parts[known] ?? StoredPart(part)
+    let own = found.stem.split(separator: "*", maxSplits: 1, omittingEmptySubsequences: false)
+      .joined(separator: expert)
+    return ("\(prefix)\(layers)\(pieces[0]).\(own)\(ending)", found)
+  }
+
+  /// `mlp.experts.*.up_proj` and the index of `mlp.experts.7.up_proj`.
+  private static func pattern(_ part: String) -> (part: String, expert: String) {
+    var pieces = part.split(separator: ".")
+    guard let index = pieces.firstIndex(where: { $0.allSatisfy(\.isNumber) }) else {
+      return (part, "")
+    }
+    let expert = String(pieces[index])
+    pieces[index] = "*"
+    return (pieces.joined(separator: "."), expert)
+  }
+}
+
+/// A stored tensor and what of it is meant.
+struct StoredPart: Sendable {
+  /// Without the prefix, and for a layer's part without what stands before it; a star stands for
+  /// an expert's index.
+  var stem: String
+  /// Nil for all rows as they are.
+  var rows: RowSelection?
+  /// Stored as [columns][rows].
+  var isTransposed = false
+  /// Rows are divided by their Euclidean length.
+  var isNormalized = false
+
+  init(
+    _ stem: String, rows: RowSelection? = nil, transposed: Bool = false, normalized: Bool = false
+  ) {
+    self.stem = stem
+    self.rows = rows
+    isTransposed = transposed
+    isNormalized = normalized
+  }
+
+  /// Tells apart what is cut out of one stored tensor.
+  var arrangement: String {
+    "\(rows.map { "\($0)" } ?? "") \(isTransposed) \(isNormalized)"
+  }
+}
+
+/// Rows of a stored matrix (or of a bias), in runs that are evenly apart; within a run, the first
+/// `interleaved` rows may be stored as pairs of neighbours of which the layers want all first halves
+/// before all second ones.
+struct RowSelection: Sendable, Hashable {
+  /// Rows that the stored matrix has.
+  var storedCount: Int
+  var start = 0
+  var run: Int
+  /// From the beginning of a run to that of the next one.
+  var stride: Int
+  var interleaved = 0
+
+  /// `count` rows from `start` on.
+  static func slice(start: Int, count: Int, of storedCount: Int) -> RowSelection {
+    RowSelection(storedCount: storedCount, start: start, run: count, stride: count)
+  }
+
+  func storedRow(_ row: Int) -> Int {
+    var (index, place) = row.quotientAndRemainder(dividingBy: run)
+    if place < interleaved {
+      let (half, pair) = place.quotientAndRemainder(dividingBy: interleaved / 2)
+      place = 2 * pair + half
+    }
+    index = start + index * stride + place
+    return index
+  }
+
+  /// Whether `count` rows lie within the stored ones.
+  func isWithin(count: Int) -> Bool {
+    start >= 0 && run > 0 && count > 0 && start + (count - 1) / run * stride + run <= storedCount
+  }
+}
