@@ -49,7 +49,7 @@ struct TokenLimit: Sendable {
   }
 
   /// - Parameter prompt: goes in front of every chunk
-  init(_ embedder: any Embedder, prompt: String) {
+  init(_ embedder: any Embedder, prompt: String = "") {
     maximum = embedder.identity.maximumTokens
     count = { embedder.tokenCount(prompt + $0) }
   }
