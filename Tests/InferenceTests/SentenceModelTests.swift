@@ -27,7 +27,7 @@ import Tokenizers
     #expect(error <= Self.tolerance, "\(what)", sourceLocation: location)
   }
 
-  @Test(arguments: ["sentence-modules", "sentence-lasttoken"])
+  @Test(arguments: ["sentence-modules", "sentence-lasttoken", "sentence-decoder"])
   func vectorsAreThoseOfTheLibrary(name: String) async throws {
     let (embedder, golden) = try embedder(name)
     let texts = (golden["texts"]?.array ?? []).compactMap(\.string)

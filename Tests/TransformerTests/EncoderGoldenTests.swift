@@ -107,6 +107,25 @@ import Testing
     #expect(zip(alone, vectors).allSatisfy { identical($0, $1) })
   }
 
+  /// With its head in config.json or without, and with or without what stands before layers' names.
+  @Test func decodersAreKnownByEitherName() throws {
+    let directory = try ModelDirectory(copyOf: "sentence-decoder")
+    let text = (0..<30).map { Int32($0 * 7) }
+    let first = try TextEncoder.load(directory: directory.path, pool: Fixtures.pool)
+    #expect(first.maximumTokens == 40)
+    try directory.set("architectures", ["Qwen3Model"])
+    try directory.editHeader { header in
+      for (name, value) in header where name != "__metadata__" {
+        header[name] = nil
+        header["model." + name] = value
+      }
+    }
+    let second = try TextEncoder.load(directory: directory.path, pool: Fixtures.pool)
+    #expect(identical(try first.embed([text])[0], try second.embed([text])[0]))
+    let together = try first.embed([text, Array(text.prefix(3)), text])
+    #expect(identical(together[2], try first.embed([text])[0]))
+  }
+
   @Test func onlyModelsOfPairsAreRerankers() throws {
     func refusal(_ directory: ModelDirectory) -> String {
       do throws(ModelError) {

@@ -1,5 +1,5 @@
-// Sequences through an encoder, several side by side, with the memory that takes. One pass at a time;
-// a sequence's activations are the same bit for bit whatever is beside it.
+// Sequences through an encoder's layers, or a decoder's, several side by side, with the memory that
+// takes. One pass at a time; a sequence's activations are the same bit for bit whatever is beside it.
 
 import Compute
 import Synchronization
@@ -22,7 +22,12 @@ package struct EncoderInput: Sendable, Hashable {
 }
 
 final class EncoderPass: Sendable {
-  private let encoder: Encoder
+  private enum Layers: Sendable {
+    case encoder(Encoder)
+    case decoder(DecoderLayers)
+  }
+
+  private let layers: Layers
   private let maximumTokens: Int
   private let cacheLayout: KVCache.Layout
   private let pool: ThreadPool
@@ -39,12 +44,22 @@ final class EncoderPass: Sendable {
   init(
     encoder: Encoder, configuration: TextEncoderConfiguration, maximumTokens: Int, pool: ThreadPool
   ) {
-    self.encoder = encoder
+    layers = .encoder(encoder)
     self.maximumTokens = maximumTokens
     self.pool = pool
     cacheLayout = KVCache.Layout(
       layerCount: 1, keyValueHeadCount: configuration.headCount,
       headDimension: configuration.headDimension, halfPrecision: false)
+  }
+
+  init(decoder: DecoderLayers, maximumTokens: Int, pool: ThreadPool) {
+    layers = .decoder(decoder)
+    self.maximumTokens = maximumTokens
+    self.pool = pool
+    let c = decoder.configuration
+    cacheLayout = KVCache.Layout(
+      layerCount: 1, keyValueHeadCount: c.keyValueHeadCount, headDimension: c.headDimension,
+      halfPrecision: false)
   }
 
   /// What `body` makes of the activations [count][D] of each input, of which at most `maximumTokens`
@@ -83,14 +98,28 @@ final class EncoderPass: Sendable {
     }
     return try state.withLock { (state) throws(ModelError) in
       let cache = try cache(blockCount: blockCount, in: &state)
-      let plan = BatchPlan(batch, causal: false, blockCount: cache.blockCount)
-      let hidden = try encoder.forward(
-        plan, types: types, cache: cache, workspace: &state.workspace, pool: pool)
+      let hidden = try forward(batch, types: types, cache: cache, workspace: &state.workspace)
       var row = 0
       return inputs.map { input in
         defer { row += input.ids.count }
         return input.ids.isEmpty ? nil : body(hidden[row], input.ids.count)
       }
+    }
+  }
+
+  private func forward(
+    _ batch: Batch, types: [UInt8], cache: KVCache, workspace: inout Workspace
+  ) throws(ModelError) -> Activations {
+    switch layers {
+    case .encoder(let encoder):
+      let plan = BatchPlan(batch, causal: false, blockCount: cache.blockCount)
+      return try encoder.forward(
+        plan, types: types, cache: cache, workspace: &workspace, pool: pool)
+    case .decoder(let layers):
+      var plan = BatchPlan(batch, causal: true, blockCount: cache.blockCount)
+      plan.computeRotations(layers.rotations)
+      return try layers.decoder.hiddenStates(
+        plan, cache: cache, workspace: &workspace, pool: pool)
     }
   }
 

@@ -1,6 +1,6 @@
-// A model that turns texts into vectors: an encoder with its pooling and what follows it, from a
-// directory in sentence-transformers' layout. Takes token ids with special tokens. A text's vector is
-// the same bit for bit whatever texts are embedded beside it.
+// A model that turns texts into vectors: an encoder, or a decoder, with its pooling and what follows
+// it, from a directory in sentence-transformers' layout. Takes token ids with special tokens. A text's
+// vector is the same bit for bit whatever texts are embedded beside it.
 
 package import Compute
 import Glibc
@@ -39,14 +39,9 @@ package final class TextEncoder: Sendable {
     let file = try ConfigurationFile(
       path: layout.modelDirectory + "/config.json",
       remedy: "an embedding model's directory in Hugging Face layout has one")
-    let family = try EncoderFamily.of(file)
-    let configuration = try family.configuration(file)
-    let checkpoint = try Checkpoint(directory: layout.modelDirectory)
-    let builder = EncoderBuilder(
-      configuration: configuration, checkpoint: checkpoint, names: family.names,
-      precision: precision, pool: pool)
-    var dimension = configuration.hiddenSize * layout.pooling.modes.count
-    var (steps, files): ([Step], [MappedFile]) = ([], checkpoint.files)
+    let model = try Model(layout: layout, file: file, precision: precision, pool: pool)
+    var dimension = model.hiddenSize * layout.pooling.modes.count
+    var (steps, files): ([Step], [MappedFile]) = ([], model.files)
     for step in layout.steps {
       switch step {
       case .normalize: steps.append(.normalize)
@@ -58,16 +53,54 @@ package final class TextEncoder: Sendable {
       }
     }
     return TextEncoder(
-      name: directoryName(directory), encoder: try builder.build(), configuration: configuration,
-      layout: layout, steps: steps, dimension: dimension,
-      prompts: try ModelPrompts(directory: directory),
+      name: directoryName(directory), model: model, layout: layout, steps: steps,
+      dimension: dimension, prompts: try ModelPrompts(directory: directory),
       weightHash: try FileDigest.sha256(of: files), pool: pool)
   }
 
+  /// The layers, as far as the rest needs to know them.
+  private struct Model {
+    let pass: EncoderPass
+    let vocabularySize: Int
+    let hiddenSize: Int
+    let maximumTokens: Int
+    let files: [MappedFile]
+
+    /// An encoder, or a decoder where config.json names the architecture of one.
+    init(
+      layout: SentenceTransformersLayout, file: ConfigurationFile, precision: EncoderPrecision,
+      pool: ThreadPool
+    ) throws(ModelError) {
+      func limit(_ count: Int) -> Int { min(layout.maximumTokens ?? .max, count) }
+      if let family = ModelFamily.ofLayers(file) {
+        let layers = try DecoderLayers(
+          directory: layout.modelDirectory, family: family, pool: pool)
+        vocabularySize = layers.configuration.vocabularySize
+        hiddenSize = layers.configuration.hiddenSize
+        maximumTokens = limit(layers.configuration.contextLength)
+        files = layers.files
+        pass = EncoderPass(decoder: layers, maximumTokens: maximumTokens, pool: pool)
+        return
+      }
+      let family = try EncoderFamily.of(file)
+      let configuration = try family.configuration(file)
+      let checkpoint = try Checkpoint(directory: layout.modelDirectory)
+      let builder = EncoderBuilder(
+        configuration: configuration, checkpoint: checkpoint, names: family.names,
+        precision: precision, pool: pool)
+      vocabularySize = configuration.vocabularySize
+      hiddenSize = configuration.hiddenSize
+      maximumTokens = limit(configuration.maximumTokens)
+      files = checkpoint.files
+      pass = EncoderPass(
+        encoder: try builder.build(), configuration: configuration, maximumTokens: maximumTokens,
+        pool: pool)
+    }
+  }
+
   private init(
-    name: String, encoder: Encoder, configuration: TextEncoderConfiguration,
-    layout: SentenceTransformersLayout, steps: [Step], dimension: Int, prompts: ModelPrompts,
-    weightHash: String, pool: ThreadPool
+    name: String, model: Model, layout: SentenceTransformersLayout, steps: [Step], dimension: Int,
+    prompts: ModelPrompts, weightHash: String, pool: ThreadPool
   ) {
     self.name = name
     self.dimension = dimension
@@ -75,14 +108,13 @@ package final class TextEncoder: Sendable {
     self.weightHash = weightHash
     self.pool = pool
     self.steps = steps
-    vocabularySize = configuration.vocabularySize
-    maximumTokens = min(layout.maximumTokens ?? .max, configuration.maximumTokens)
+    vocabularySize = model.vocabularySize
+    maximumTokens = model.maximumTokens
     lowercases = layout.lowercases
     tokenizerDirectory = layout.modelDirectory
     pooling = layout.pooling
-    hiddenSize = configuration.hiddenSize
-    pass = EncoderPass(
-      encoder: encoder, configuration: configuration, maximumTokens: maximumTokens, pool: pool)
+    hiddenSize = model.hiddenSize
+    pass = model.pass
   }
 
   /// One vector per text. Ids come with special tokens and cut to `maximumTokens` (what is longer
