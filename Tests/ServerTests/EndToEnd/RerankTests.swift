@@ -158,7 +158,7 @@ import Testing
         $0.rerankModel = Self.embeddingModel
       }
     } throws: { error in
-      "\(error)".contains("ForSequenceClassification")
+      "\(error)".contains("The reranking model in")
     }
   }
 }
