@@ -93,7 +93,7 @@ let package = Package(
       name: "Server",
       dependencies: [
         "CLinux", "COpenSSL", "Compute", "Evaluation", "HTTP", "Hub", "Inference", "JSON", "Jinja",
-        "Retrieval", "Tokenizers", "Transformer",
+        "Retrieval", "SearchIndex", "Tokenizers", "Transformer",
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "OrderedCollections", package: "swift-collections"),

@@ -60,6 +60,10 @@ const martlet_kernels *martlet_kernels_named(const char *name) {
   if (strcmp(name, "avx512vnni") == 0 && has_avx512() && __builtin_cpu_supports("avx512vnni")) {
     return &martlet_avx512vnni_kernels;
   }
+  if (strcmp(name, "avx512bf16") == 0 && has_avx512() && __builtin_cpu_supports("avx512vnni") &&
+      __builtin_cpu_supports("avx512bf16")) {
+    return &martlet_avx512bf16_kernels;
+  }
 #endif
   return strcmp(name, "portable") == 0 ? &martlet_portable_kernels : NULL;
 }
@@ -67,7 +71,7 @@ const martlet_kernels *martlet_kernels_named(const char *name) {
 static const martlet_kernels *choose(void) {
   const char *forced = getenv("MARTLET_ISA");
   const martlet_kernels *table = forced ? martlet_kernels_named(forced) : NULL;
-  const char *best_first[] = {"avx512vnni", "avx512", "avx2", "portable"};
+  const char *best_first[] = {"avx512bf16", "avx512vnni", "avx512", "avx2", "portable"};
   for (size_t i = 0; !table; i++) table = martlet_kernels_named(best_first[i]);
   return table;
 }

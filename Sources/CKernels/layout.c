@@ -17,6 +17,7 @@ size_t martlet_tile_bytes(martlet_format format, size_t columns) {
     case MARTLET_FLOAT32: return TILE * 4 * columns;
     case MARTLET_FLOAT16:
     case MARTLET_BFLOAT16: return TILE * 2 * columns;
+    case MARTLET_BFLOAT16_PAIRS: return TILE * 4 * divide_up(columns, 2);
     case MARTLET_INT8: return INT8_BLOCK_BYTES * blocks;
     case MARTLET_INT4: return INT4_BLOCK_BYTES * blocks;
     case MARTLET_NF4: return NF4_BLOCK_BYTES * blocks;
@@ -74,8 +75,24 @@ static void codes_of(block_shape s, uint32_t word, uint8_t *codes) {
 
 static size_t columns_per_word(block_shape s) { return s.four_bits ? 8 : 4; }
 
+// Where column k of row r lies in a tile of bfloat16 pairs.
+static size_t pair_at(size_t k, size_t r) { return (k / 2 * TILE + r) * 2 + k % 2; }
+
+static void pack_pairs(const float *rows, size_t row_count, size_t columns, uint16_t *tile) {
+  memset(tile, 0, martlet_tile_bytes(MARTLET_BFLOAT16_PAIRS, columns));
+  for (size_t r = 0; r < row_count; r++) {
+    for (size_t k = 0; k < columns; k++) {
+      tile[pair_at(k, r)] = float_to_bfloat(rows[r * columns + k]);
+    }
+  }
+}
+
 void martlet_pack_float_tile(martlet_format format, const float *rows, size_t row_count,
                              size_t columns, void *tile) {
+  if (format == MARTLET_BFLOAT16_PAIRS) {
+    pack_pairs(rows, row_count, columns, tile);
+    return;
+  }
   for (size_t k = 0; k < columns; k++) {
     for (size_t r = 0; r < TILE; r++) {
       float x = r < row_count ? rows[r * columns + k] : 0.0f;
@@ -139,7 +156,9 @@ static void dequantize_float_row(martlet_format format, const void *tile, size_t
                                  float *y) {
   for (size_t k = 0; k < columns; k++) {
     size_t i = k * TILE + r;
-    if (format == MARTLET_FLOAT32) {
+    if (format == MARTLET_BFLOAT16_PAIRS) {
+      y[k] = bfloat_to_float(((const uint16_t *)tile)[pair_at(k, r)]);
+    } else if (format == MARTLET_FLOAT32) {
       y[k] = ((const float *)tile)[i];
     } else {
       uint16_t h = ((const uint16_t *)tile)[i];

@@ -11,6 +11,7 @@ static float element(bool half_precision, const void *block, size_t i) {
 // One row: a token's query head, which sees the positions [begin, end).
 typedef struct {
   const float *query;
+  const float *bias;  // of position 0; NULL: none
   size_t begin, end;
   float slope;
 } attention_row;
@@ -27,7 +28,9 @@ static void block_scores(const martlet_attention *a, const attention_row *row, c
     sum = sum * a->scale;
     if (a->soft_cap > 0) sum = soft_cap_float(sum, a->soft_cap);
     if (a->slopes) sum = sum + row->slope * ((float)(first + j) - (float)(row->end - 1));
-    scores[j] = j >= low && j < high ? sum : -INFINITY;
+    bool seen = j >= low && j < high;
+    if (seen && row->bias) sum = sum + row->bias[first + j];
+    scores[j] = seen ? sum : -INFINITY;
   }
 }
 
@@ -64,9 +67,11 @@ void portable_attention(const martlet_attention *a) {
   for (size_t t = 0; t < a->token_count; t++) {
     size_t end = a->first_length + (a->causal ? t : 0);
     size_t begin = a->window && end > a->window ? end - a->window : 0;
+    if (a->length && end > a->length) end = a->length;
     for (size_t head = 0; head < a->head_count; head++) {
       attention_row row = {
           .query = a->query + t * a->query_stride + head * a->head_dimension,
+          .bias = a->bias ? a->bias + head * a->bias_stride - t : NULL,
           .begin = begin,
           .end = end,
           .slope = a->slopes ? a->slopes[head] : 0,

@@ -107,6 +107,15 @@ static void prepare_float(const float *x, size_t columns, size_t width, void *bl
   }
 }
 
+static void prepare_pairs(const float *x, size_t columns, size_t width, uint16_t *to) {
+  for (size_t k = 0; k < round_up(columns, 2); k++) {
+    for (size_t n = 0; n < width; n++) {
+      uint16_t value = k < columns ? float_to_bfloat(x[n * columns + k]) : 0;
+      to[(k / 2 * width + n) * 2 + k % 2] = value;
+    }
+  }
+}
+
 void portable_prepare(martlet_format format, const float *x, size_t columns, size_t tokens,
                       size_t block_begin, size_t block_end, void *prepared) {
   size_t per_block = martlet_token_block(format), bytes = prepared_block_bytes(format, columns);
@@ -114,7 +123,9 @@ void portable_prepare(martlet_format format, const float *x, size_t columns, siz
     size_t first = b * per_block, width = smaller(per_block, tokens - first);
     const float *from = x + first * columns;
     uint8_t *to = (uint8_t *)prepared + b * bytes;
-    if (is_float_format(format)) {
+    if (format == MARTLET_BFLOAT16_PAIRS) {
+      prepare_pairs(from, columns, width, (uint16_t *)to);
+    } else if (is_float_format(format)) {
       prepare_float(from, columns, width, to);
     } else if (format == MARTLET_NF4) {
       prepare_nf4(from, columns, width, to);
@@ -135,6 +146,17 @@ static void tile_float(martlet_format format, const void *tile, size_t columns, 
                 : format == MARTLET_FLOAT16 ? half_to_float(((const uint16_t *)tile)[i])
                                             : bfloat_to_float(((const uint16_t *)tile)[i]);
       out[r] = out[r] + w * *x;
+    }
+  }
+}
+
+// Products of two bfloat16 are exact in float32: only the sums round.
+static void tile_pairs(const uint16_t *tile, size_t columns, const uint16_t *x, size_t width,
+                       float out[TILE]) {
+  for (size_t k = 0; k < round_up(columns, 2); k++) {
+    float value = bfloat_to_float(x[k / 2 * width * 2 + k % 2]);
+    for (size_t r = 0; r < TILE; r++) {
+      out[r] = out[r] + bfloat_to_float(tile[(k / 2 * TILE + r) * 2 + k % 2]) * value;
     }
   }
 }
@@ -205,7 +227,10 @@ static void tile_nf4(const uint8_t *tile, size_t blocks, const int16_t *x, const
 static void multiply_tile(const product_part *p, const uint8_t *tile, size_t n, float out[TILE]) {
   size_t blocks = weight_blocks(p->format, p->columns), width = p->width;
   size_t groups = padded_groups(p->format, p->columns);
-  if (is_float_format(p->format)) {
+  if (p->format == MARTLET_BFLOAT16_PAIRS) {
+    const uint16_t *x = (const uint16_t *)p->block + 2 * n;
+    tile_pairs((const uint16_t *)tile, p->columns, x, width, out);
+  } else if (is_float_format(p->format)) {
     tile_float(p->format, tile, p->columns, (const float *)p->block + n, width, out);
   } else if (p->format == MARTLET_NF4) {
     const int16_t *x = (const int16_t *)p->block;
@@ -220,7 +245,7 @@ static void multiply_tile(const product_part *p, const uint8_t *tile, size_t n, 
   }
 }
 
-static void fold(const product_part *p) {
+void portable_fold(const product_part *p) {
   for (size_t t = 0; t < p->tile_count; t++) {
     size_t rows = smaller(TILE, p->rows - t * TILE);
     for (size_t n = 0; n < p->width; n++) {
@@ -232,5 +257,5 @@ static void fold(const product_part *p) {
 }
 
 void portable_multiply(const martlet_product *p, size_t tile_begin, size_t tile_end) {
-  martlet_multiply_in_parts(p, tile_begin, tile_end, 1, fold, &martlet_portable_kernels);
+  martlet_multiply_in_parts(p, tile_begin, tile_end, 1, portable_fold, &martlet_portable_kernels);
 }

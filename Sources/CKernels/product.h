@@ -21,6 +21,9 @@ typedef struct {
   size_t rows;                      // to be written, counted from the first tile's first row
 } product_part;
 
+/// The oracle's fold, of any number of tiles.
+void portable_fold(const product_part *part);
+
 /// Runs `fold` over all tokens and the tiles [tile_begin, tile_end), at most `most_tiles` at a time,
 /// and adds biases and activations, by the functions of `table`. Tiles go through in panels that
 /// stay in the second-level cache while all tokens pass over them.

@@ -17,6 +17,7 @@ enum {
 typedef struct {
   size_t count;
   const float *query[MOST_ROWS];
+  const float *bias[MOST_ROWS];  // of position 0; NULL: none
   float *output[MOST_ROWS];
   size_t begin[MOST_ROWS], end[MOST_ROWS];
   float slope[MOST_ROWS];
@@ -76,11 +77,15 @@ SIMD_INLINE void bend_scores(const martlet_attention *a, row_group *g, size_t r,
   }
 }
 
-// Row r's scores of the span at `first`, unseen positions at minus infinity, and their maximum.
+// Row r's scores of the span at `first` with their biases, unseen positions at minus infinity, and
+// their maximum.
 SIMD_INLINE float mask_scores(row_group *g, size_t r, size_t first) {
   size_t low = g->begin[r] > first ? smaller(g->begin[r] - first, SPAN) : 0;
   size_t high = g->end[r] > first ? smaller(g->end[r] - first, SPAN) : 0;
   float *p = g->p[r];
+  if (g->bias[r]) {
+    for (size_t i = low; i < high; i++) p[i] = p[i] + g->bias[r][first + i];
+  }
   for (size_t i = 0; i < low; i++) p[i] = -INFINITY;
   for (size_t i = high; i < SPAN; i++) p[i] = -INFINITY;
   floats most = load(p);
@@ -217,9 +222,11 @@ SIMD static void simd_attention(const martlet_attention *a) {
       size_t at = head * a->head_dimension;
       g.slope[r] = a->slopes ? a->slopes[head] : 0;
       g.query[r] = a->query + t * a->query_stride + at;
+      g.bias[r] = a->bias ? a->bias + head * a->bias_stride - t : NULL;
       g.output[r] = a->output + t * a->output_stride + at;
       g.end[r] = a->first_length + (a->causal ? t : 0);
       g.begin[r] = a->window && g.end[r] > a->window ? g.end[r] - a->window : 0;
+      if (a->length) g.end[r] = smaller(g.end[r], a->length);
     }
     if (a->half_precision) attend_half(a, &g);
     else attend_float(a, &g);

@@ -1,6 +1,6 @@
 // One kernel table: all simd_*.h files compiled for one instruction set. Included once by each
 // file that defines SIMD_TARGET (the compiler's name of the set), SIMD_TABLE, SIMD_NAME, SIMD_VNNI,
-// and has included simd_avx2.h or simd_avx512.h, whichever lanes it has.
+// SIMD_BF16, and has included simd_avx2.h or simd_avx512.h, whichever lanes it has.
 #include "product.h"
 #include "tables.h"
 
@@ -22,22 +22,32 @@
 #endif
 #include "simd_scan.h"
 
+#if SIMD_BF16
+#include "simd_avx512_pairs.h"
+#else
+#define fold_pairs portable_fold
+#define prepare_any simd_prepare
+#endif
+
 static void simd_multiply(const martlet_product *p, size_t tile_begin, size_t tile_end) {
   void (*const folds[])(const product_part *) = {
       [MARTLET_FLOAT32] = fold_float32,   [MARTLET_FLOAT16] = fold_float16,
       [MARTLET_BFLOAT16] = fold_bfloat16, [MARTLET_INT8] = fold_int8,
       [MARTLET_INT4] = fold_int4,         [MARTLET_NF4] = fold_nf4_part,
+      [MARTLET_BFLOAT16_PAIRS] = fold_pairs,
   };
   // One token alone: floats hide their latency by four tiles; codes come in one stream, which is
   // what fetching ahead is best at.
   size_t most = is_float_format(p->format) ? FLOAT_TILES : SIDE_TILES;
   if (p->tokens == 1) most = is_float_format(p->format) ? 4 : 1;
+  if (p->format == MARTLET_BFLOAT16_PAIRS) most = FLOAT_TILES;
   martlet_multiply_in_parts(p, tile_begin, tile_end, most, folds[p->format], &SIMD_TABLE);
 }
 
 const martlet_kernels SIMD_TABLE = {
     .name = SIMD_NAME,
-    .prepare = simd_prepare,
+    .multiplies_pairs = SIMD_BF16,
+    .prepare = prepare_any,
     .multiply = simd_multiply,
     .quantize_int4 = simd_quantize_int4,
     .quantize_int8 = simd_quantize_int8,

@@ -55,6 +55,7 @@ void portable_attention(const martlet_attention *attention);
 extern const martlet_kernels martlet_avx2_kernels;
 extern const martlet_kernels martlet_avx512_kernels;
 extern const martlet_kernels martlet_avx512vnni_kernels;
+extern const martlet_kernels martlet_avx512bf16_kernels;
 #endif
 
 #pragma clang assume_nonnull end

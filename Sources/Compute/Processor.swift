@@ -19,7 +19,7 @@ package enum Processor {
     return SystemFile.trimmed(name)
   }
 
-  /// The name of the kernel table in use: "portable", "avx2", "avx512", "avx512vnni".
+  /// The name of the kernel table in use: "portable", "avx2", "avx512", "avx512vnni", "avx512bf16".
   package static var isa: String { String(cString: kernels.name) }
 
   /// Memory that can still be taken: what the kernel calls available, or what the control group's

@@ -2,6 +2,9 @@
 // that chunks end before the model's limit. Relies on whoever composes the server to adapt the
 // model that it loaded; knows nothing of tokenizers or weights.
 
+package import JSON
+package import SearchIndex
+
 /// Which model made a vector. Two embedders of equal identity are interchangeable.
 package struct EmbedderIdentity: Sendable, Hashable {
   package var name: String
@@ -40,12 +43,35 @@ package struct EmbeddedText: Sendable {
   }
 }
 
+/// What is put in front of texts before they are embedded, for models that were trained so.
+package struct EmbeddingPrompts: Sendable, Hashable {
+  package var query: String
+  package var passage: String
+
+  package init(query: String = "", passage: String = "") {
+    self.query = query
+    self.passage = passage
+  }
+
+  package var json: JSONValue { ["query": .string(query), "passage": .string(passage)] }
+}
+
 package protocol Embedder: Sendable {
   var identity: EmbedderIdentity { get }
+  /// What the model's author puts in front of texts.
+  var prompts: EmbeddingPrompts { get }
+  /// How the model's vectors are meant to be compared; nil where its author doesn't say.
+  var metric: Metric? { get }
 
-  /// One result per text, in order.
-  func embed(_ texts: [String]) async throws -> [EmbeddedText]
+  /// One result per text, in order; `prompt` is put in front of each.
+  func embed(_ texts: [String], prompt: String) async throws -> [EmbeddedText]
 
   /// Tokens of the whole text, special tokens included, as compared with `maximumTokens`.
   func tokenCount(_ text: String) -> Int
+}
+
+/// A model whose author says nothing of the kind.
+extension Embedder {
+  package var prompts: EmbeddingPrompts { EmbeddingPrompts() }
+  package var metric: Metric? { nil }
 }

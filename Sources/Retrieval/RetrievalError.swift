@@ -18,6 +18,7 @@ package enum RetrievalError: Error, Sendable, Hashable {
 
   // The embedding model.
   case embeddingModelMissing
+  case rerankModelMissing
   case embeddingModelMismatch(
     collection: String, stored: EmbedderIdentity, loaded: EmbedderIdentity)
   /// The model answered something that can't be stored or searched.
@@ -49,6 +50,7 @@ extension RetrievalError {
     case .unsupportedContentType: "unsupported_content_type"
     case .conflict: "conflict"
     case .embeddingModelMissing: "no_embedding_model"
+    case .rerankModelMissing: "no_rerank_model"
     case .embeddingModelMismatch: "embedding_model_mismatch"
     case .invalidEmbedding: "invalid_embedding"
     case .dataDirectoryInUse: "data_directory_in_use"
@@ -71,6 +73,7 @@ extension RetrievalError {
     case .invalidDocument(let index, _, _): "documents[\(index)]"
     case .collectionNotFound: "collection"
     case .documentNotFound: "id"
+    case .rerankModelMissing: "rerank"
     default: nil
     }
   }
@@ -100,6 +103,11 @@ extension RetrievalError: CustomStringConvertible {
       """
       no embedding model is loaded, so texts can't be embedded; start the server with \
       --embedding-model DIR, or search with mode "sparse"
+      """
+    case .rerankModelMissing:
+      """
+      no reranking model is loaded; start the server with --rerank-model DIR, or search without \
+      rerank
       """
     case .embeddingModelMismatch(let collection, let stored, let loaded):
       """

@@ -52,6 +52,9 @@ extension APIError {
     case .unsupportedContentType: status = 415
     case .conflict, .embeddingModelMismatch: status = 409
     case .embeddingModelMissing: status = 503
+    case .rerankModelMissing:
+      self = .noRerankModel
+      return
     case .diskFull: status = 507
     case .databaseLocked, .databaseReadOnly: status = 503
     default: status = 500

@@ -80,6 +80,14 @@ package struct APIError: Error, Sendable, Equatable {
     """,
     code: "no_chat_model")
 
+  static let noRerankModel = APIError.unavailable(
+    """
+    No reranking model is loaded. Start the server with --rerank-model DIR, where DIR is a Hugging \
+    Face directory of a cross-encoder with one label, such as cross-encoder/ms-marco-MiniLM-L6-v2 \
+    or BAAI/bge-reranker-v2-m3.
+    """,
+    code: "no_rerank_model")
+
   static let noEmbeddingModel = APIError.unavailable(
     """
     No embedding model is loaded. Run `make models` to fetch all-MiniLM-L6-v2, or start the \

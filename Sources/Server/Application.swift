@@ -56,7 +56,7 @@ package final class Application: Sendable {
       configuration, serverURL: serverURL, logger: logger, progress: progress)
     state.publish(
       chat: house.chat, adapters: house.adapters, embedding: house.embedding,
-      documents: house.documents, answers: answers)
+      rerank: house.rerank, documents: house.documents, answers: answers)
     logger.info("ready", metadata: ["load_seconds": .stringConvertible(watch.seconds)])
     if let weights = house.chat?.unsavedWeights {
       saving.withLock { $0 = WeightSaving.start(weights, logger: logger) }

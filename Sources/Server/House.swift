@@ -17,6 +17,7 @@ struct House: Sendable {
   let chat: ChatModel?
   let adapters: [LoadedAdapter]
   let embedding: EmbeddingModel?
+  let rerank: RerankModel?
   let documents: DocumentStore
   let pool: ThreadPool
 
@@ -29,19 +30,24 @@ struct House: Sendable {
     // Reading and quantising take seconds: off the cooperative pool.
     do {
       let thread = try ComputeThread(name: "load", niceness: 0)
-      let (chat, adapters, embedding) = try await thread.perform {
+      let (chat, adapters, embedding, rerank) = try await thread.perform {
         let chat = try loader.chatModel(progress: progress)
         let embedding = try loader.embeddingModel()
-        return (chat, try loader.adapters(of: chat, besides: embedding), embedding)
+        return (
+          chat, try loader.adapters(of: chat, besides: embedding), embedding,
+          try loader.rerankModel()
+        )
       }
       let documents = try await DocumentStore.open(
         DocumentStoreConfiguration(
           dataDirectory: configuration.data, keepsVectorsOnDisk: configuration.vectorsOnDisk),
-        embedder: embedding.map { EmbedderBridge(embedder: $0.embedder) }, pool: pool
+        embedder: embedding.map { EmbedderBridge(embedder: $0.embedder) },
+        reranker: rerank.map { RerankerBridge(reranker: $0.reranker) }, pool: pool
       ) { logger.warning("\($0)") }
       if let serverURL { documents.announce(serverURL: serverURL) }
       return House(
-        chat: chat, adapters: adapters, embedding: embedding, documents: documents, pool: pool)
+        chat: chat, adapters: adapters, embedding: embedding, rerank: rerank,
+        documents: documents, pool: pool)
     } catch let failure as StartupFailure {
       throw failure
     } catch {
@@ -55,6 +61,7 @@ struct House: Sendable {
       chat.map { "chat \($0.id) (context \($0.contextLength))" } ?? "no chat model",
       adapters.isEmpty ? nil : "adapters " + adapters.map(\.name).joined(separator: ", "),
       embedding.map { "embeddings \($0.id)" } ?? "no embedding model",
+      rerank.map { "reranking \($0.id)" },
     ].compactMap(\.self).joined(separator: ", ")
   }
 }
@@ -134,7 +141,9 @@ struct ModelLoader: Sendable {
     do {
       return EmbeddingModel(
         id: ModelLocator.id(of: directory), created: Timestamp.now.unixSeconds,
-        embedder: try TextEmbedder(directory: directory, pool: pool))
+        embedder: try TextEmbedder(
+          directory: directory, precision: configuration.embeddingPrecision ?? .preferred,
+          pool: pool))
     } catch {
       throw StartupFailure(
         message: "The embedding model in \(directory) can't be loaded: \(error)",
@@ -142,12 +151,27 @@ struct ModelLoader: Sendable {
     }
   }
 
+  func rerankModel() throws(StartupFailure) -> RerankModel? {
+    guard let directory = try directory(configuration.rerankModel) else { return nil }
+    do {
+      return RerankModel(
+        id: ModelLocator.id(of: directory), created: Timestamp.now.unixSeconds,
+        reranker: try TextReranker(
+          directory: directory, precision: configuration.embeddingPrecision ?? .preferred,
+          pool: pool))
+    } catch {
+      throw StartupFailure(
+        message: "The reranking model in \(directory) can't be loaded: \(error)",
+        isConfiguration: true)
+    }
+  }
+
   /// The directory of the model that was asked for, or of the default one if it is there.
   func directory(
-    _ name: String?, fallback: String
+    _ name: String?, fallback: String? = nil
   ) throws(StartupFailure) -> String? {
     let locator = ModelLocator(folder: configuration.models)
-    guard let name else { return locator.defaultDirectory(fallback) }
+    guard let name else { return fallback.flatMap(locator.defaultDirectory) }
     guard name != "none" else { return nil }
     do throws(ModelLocator.NotFound) {
       return try locator.directory(of: name)

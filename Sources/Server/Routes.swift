@@ -59,6 +59,7 @@ struct Routes: Sendable {
     add(.post, ["/v1/completions"], Completions(state: state, metrics: metrics).respond)
     add(
       .post, ["/v1/embeddings", "/embeddings"], Embeddings(state: state, metrics: metrics).respond)
+    add(.post, ["/v1/rerank", "/rerank"], Rerank(state: state).respond)
     let tokenization = Tokenization(state: state)
     add(.post, ["/tokenize"], tokenization.tokenize)
     add(.post, ["/detokenize"], tokenization.detokenize)

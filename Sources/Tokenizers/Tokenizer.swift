@@ -3,6 +3,14 @@
 // tokens for the start and the end of a sequence and the like. Where there is no such file, an older form
 // of it is read (Files). Encoding and decoding never fail.
 
+/// Two texts as one sequence.
+package struct TokenPair: Sendable, Hashable {
+  package var ids: [Int32] = []
+  /// Which text a token belongs to, as the model counts them.
+  package var types: [UInt8] = []
+  package var isTruncated = false
+}
+
 package struct Tokenizer: Sendable {
   let definition: TokenizerDefinition
   /// `bos_token`, `eos_token`, `unk_token`, `pad_token`, `cls_token`, `sep_token`, `mask_token`, as far
@@ -23,6 +31,16 @@ package struct Tokenizer: Sendable {
     self.specialTokens = specialTokens
   }
 
+  private init(_ definition: TokenizerDefinition, _ specialTokens: [String: String]) {
+    self.definition = definition
+    self.specialTokens = specialTokens
+  }
+
+  /// The same tokenizer for text in lower case.
+  package func lowercasing() -> Tokenizer {
+    Tokenizer(TokenizerDefinition(lowercasing: definition), specialTokens)
+  }
+
   // MARK: - Encoding
 
   /// `addSpecialTokens` puts the post-processor's tokens around the text; without
@@ -32,6 +50,12 @@ package struct Tokenizer: Sendable {
   ) -> [Int32] {
     let ids = definition.encode(Array(text.utf8), parsingSpecial: parseSpecialTokens)
     return definition.addSpecialTokens(to: ids, addSpecialTokens)
+  }
+
+  /// Two encoded texts without special tokens as one sequence with them, cut to `maximumTokens` from
+  /// the end of the longer one.
+  package func pair(_ first: [Int32], _ second: [Int32], maximumTokens: Int) -> TokenPair {
+    definition.pair(first, second, maximumTokens: maximumTokens)
   }
 
   /// The ids of a text in which no added token is looked for, special or not.

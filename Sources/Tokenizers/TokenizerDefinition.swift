@@ -58,6 +58,17 @@ final class TokenizerDefinition: Sendable {
     vocabulary = model.vocabulary
   }
 
+  /// Another one with all text in lower case first, but for added tokens.
+  init(lowercasing other: TokenizerDefinition) {
+    normalizer = .sequence([.lowercase] + [other.normalizer].compactMap { $0 })
+    addedTokens = other.addedTokens
+    preTokenizer = other.preTokenizer
+    model = other.model
+    postProcessor = other.postProcessor
+    decodingPlan = other.decodingPlan
+    vocabulary = other.vocabulary
+  }
+
   private static func root(
     _ json: [UInt8], _ file: String
   ) throws(TokenizerError) -> ConfigurationNode {
@@ -134,6 +145,10 @@ final class TokenizerDefinition: Sendable {
 
   func addSpecialTokens(to ids: [Int32], _ addSpecialTokens: Bool) -> [Int32] {
     postProcessor.apply(to: ids, addSpecialTokens: addSpecialTokens)
+  }
+
+  func pair(_ first: [Int32], _ second: [Int32], maximumTokens: Int) -> TokenPair {
+    postProcessor.apply(to: first, and: second, maximumTokens: maximumTokens)
   }
 
   // MARK: - Tokens

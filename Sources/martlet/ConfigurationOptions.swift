@@ -21,6 +21,14 @@ struct ConfigurationOptions: ParsableArguments {
   var chatTemplate: String?
   @Option(help: ArgumentHelp("Embedding model: a directory or a name.", valueName: "dir|name"))
   var embeddingModel: String?
+  @Option(
+    help: ArgumentHelp(
+      "Model that reranks texts for a query: a directory or a name.", valueName: "dir|name"))
+  var rerankModel: String?
+  @Option(
+    help:
+      "How embedding and reranking models multiply: float32 or bfloat16 (default: the quickest).")
+  var embeddingPrecision: String?
   @Option(help: ArgumentHelp("Folder of named models (default Models).", valueName: "dir"))
   var models: String?
   @Option(help: "Weights of the chat model: none, int8, int4 or nf4 (default int4, or as stored).")
@@ -88,7 +96,8 @@ struct ConfigurationOptions: ParsableArguments {
   private var flags: [String: String] {
     let values: [String: String?] = [
       "host": host, "port": port, "model": model, "chat_template": chatTemplate,
-      "embedding_model": embeddingModel,
+      "embedding_model": embeddingModel, "rerank_model": rerankModel,
+      "embedding_precision": embeddingPrecision,
       "models": models, "quantize": quantize, "threads": threads, "context": context,
       "max_sequences": maxSequences, "max_queue": maxQueue, "kv_memory": kvMemory,
       "adapter": adapter.isEmpty ? nil : adapter.joined(separator: ","),

@@ -8,7 +8,7 @@ import Testing
   @Test func theMachineIsDescribed() {
     #expect(Processor.usableCoreCount >= 1)
     #expect(Processor.availableMemoryByteCount > 1 << 20)
-    #expect(["portable", "avx2", "avx512", "avx512vnni"].contains(Processor.isa))
+    #expect(["portable", "avx2", "avx512", "avx512vnni", "avx512bf16"].contains(Processor.isa))
     #expect(!Processor.modelName.isEmpty)
   }
 

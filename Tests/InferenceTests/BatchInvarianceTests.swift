@@ -11,9 +11,10 @@ import Testing
 import Transformer
 
 @Suite(.timeLimit(.minutes(10))) struct BatchInvarianceTests {
-  static let instructionSets = (["portable", "avx2", "avx512", "avx512vnni"] as [String]).filter {
-    martlet_kernels_named($0) != nil
-  }
+  static let instructionSets =
+    (["portable", "avx2", "avx512", "avx512vnni", "avx512bf16"] as [String]).filter {
+      martlet_kernels_named($0) != nil
+    }
 
   @Test(arguments: instructionSets)
   func everyWayGivesTheSameBits(_ instructionSet: String) async {

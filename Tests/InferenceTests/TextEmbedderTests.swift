@@ -26,7 +26,7 @@ final class FakeEncoder: SequenceEncoder {
     self.onBatch = onBatch
   }
 
-  func vectors(for batch: [[Int32]]) throws -> [[Float]] {
+  func vectors(for batch: [[Int32]], promptTokenCount: Int) throws -> [[Float]] {
     try onBatch(batch)
     return batch.map(vector)
   }

@@ -2,10 +2,13 @@
 // are random but always the same. Texts that share words are similar.
 
 import Retrieval
+import SearchIndex
 import Synchronization
 
 final class FakeEmbedder: Embedder {
   let identity: EmbedderIdentity
+  let prompts: EmbeddingPrompts
+  let metric: Metric?
   /// Texts embedded so far.
   private let embeddedTexts = Mutex<[String]>([])
   /// What to answer instead, for models that misbehave.
@@ -13,17 +16,21 @@ final class FakeEmbedder: Embedder {
 
   init(
     name: String = "fake", dimension: Int = 128, maximumTokens: Int = 64,
-    weightHash: String = "0123456789abcdef",
+    weightHash: String = "0123456789abcdef", prompts: EmbeddingPrompts = EmbeddingPrompts(),
+    metric: Metric? = nil,
     answer: (@Sendable ([EmbeddedText]) -> [EmbeddedText])? = nil
   ) {
     identity = EmbedderIdentity(
       name: name, dimension: dimension, maximumTokens: maximumTokens, weightHash: weightHash)
+    self.prompts = prompts
+    self.metric = metric
     self.answer = answer
   }
 
   var texts: [String] { embeddedTexts.withLock { $0 } }
 
-  func embed(_ texts: [String]) async throws -> [EmbeddedText] {
+  func embed(_ texts: [String], prompt: String) async throws -> [EmbeddedText] {
+    let texts = texts.map { prompt + $0 }
     embeddedTexts.withLock { $0 += texts }
     let honest = texts.map { text in
       let count = tokenCount(text)

@@ -95,10 +95,25 @@ import Testing
     #expect(refusal { _ = try RetrievalRequest(json: value) }?.field == "queries")
   }
 
-  @Test func rerankingIsRefused() throws {
-    for value in [#"{"query":"a","rerank":true}"#, #"{"query":"a","rerank":{"model":"m"}}"#] {
-      let value = try json(value)
-      #expect(refusal { _ = try RetrievalRequest(json: value) }?.code == "unsupported")
+  @Test func rerankingIsRead() throws {
+    func rerank(_ text: String) throws -> Reranking? {
+      try RetrievalRequest(json: json(#"{"query":"鸟","rerank":\#(text)}"#)).rerank
+    }
+    #expect(try rerank("false") == nil && rerank("null") == nil)
+    #expect(try rerank("true") == Reranking())
+    var wanted = Reranking()
+    wanted.model = "m"
+    wanted.candidates = 9
+    wanted.topN = 2
+    #expect(try rerank(#"{"model":"m","candidates":9,"top_n":2}"#) == wanted)
+    var request = RetrievalRequest(.query("a"))
+    request.rerank = wanted
+    request.minimumScore = 0.5
+    #expect(request.rerankedCount == 2)
+    #expect(request.findingCandidates.topK == 9)
+    #expect(request.findingCandidates.minimumScore == nil)
+    for text in [#""yes""#, #"{"candidates":0}"#, #"{"candidates":1001}"#, #"{"top_n":-1}"#] {
+      #expect(refusal { _ = try rerank(text) }?.field?.hasPrefix("rerank") == true, "\(text)")
     }
   }
 }

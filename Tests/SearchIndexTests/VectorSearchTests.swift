@@ -157,7 +157,7 @@ import Testing
             return query
           }
           let expected = run(portable, matrix, thresholds, allowed: allowed)
-          for name in ["avx2", "avx512", "avx512vnni"] {
+          for name in ["avx2", "avx512", "avx512vnni", "avx512bf16"] {
             guard let kernels = martlet_kernels_named(name)?.pointee else { continue }
             let found = run(kernels, matrix, thresholds, allowed: allowed)
             for (found, expected) in zip(found, expected) {

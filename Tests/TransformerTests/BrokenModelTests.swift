@@ -212,16 +212,20 @@ import Testing
     ("modules.json", #"[{"type":"a.Transformer","path":"/etc"}]"#, "outside"),
     (
       "modules.json",
-      #"[{"type":"a.Transformer","path":""},{"type":"sentence_transformers.models.Dense","path":""}]"#,
-      "models.Dense, which is not supported"
+      #"[{"type":"a.Transformer","path":""},{"type":"sentence_transformers.models.LSTM","path":""}]"#,
+      "models.LSTM, which is not supported"
+    ),
+    (
+      "modules.json",
+      #"[{"type":"a.Transformer","path":""},{"type":"a.Pooling","path":"1_Pooling"},{"type":"a.Dense","path":"none"}]"#,
+      "none/config.json: no such file"
     ),
     ("modules.json", #"[{"type":"a.Pooling","path":"1_Pooling"}]"#, "not supported"),
-    ("1_Pooling/config.json", #"{"pooling_mode_lasttoken":true}"#, "lasttoken"),
-    ("1_Pooling/config.json", #"{"pooling_mode":"weightedmean"}"#, "weightedmean"),
-    (
-      "1_Pooling/config.json",
-      #"{"pooling_mode_cls_token":true,"pooling_mode_max_tokens":true}"#, "cls and max"
-    ),
+    ("1_Pooling/config.json", #"{"pooling_mode":"splade"}"#, "splade"),
+    ("1_Pooling/config.json", #"{"pooling_mode":["cls",3]}"#, "3, which is not supported"),
+    ("1_Pooling/config.json", #"{"pooling_mode":[]}"#, "no mode"),
+    ("config_sentence_transformers.json", #"{"prompts":{"a":5}}"#, "prompts.a"),
+    ("config_sentence_transformers.json", #"{"default_prompt_name":"b"}"#, "none of the prompts"),
     ("1_Pooling/config.json", #"{"pooling_mode_cls_token":1}"#, "not true or false"),
     ("sentence_bert_config.json", #"{"max_seq_length":0}"#, "max_seq_length"),
     ("sentence_bert_config.json", "nonsense", "is not JSON"),
@@ -244,6 +248,18 @@ import Testing
     try directory.set(key, value)
     let error = try #require(directory.encoderError())
     #expect("\(error)".contains("config.json: "), "\(error)")
+  }
+
+  @Test(
+    arguments: [
+      ("in_features", 159), ("out_features", 0), ("activation_function", "torch.nn.Softplus"),
+      ("use_residual", true), ("module_input_name", "token_embeddings"), ("bias", "yes"),
+    ] as [(String, JSONValue)])
+  func denseModulesBeyondOursAreRefused(key: String, value: JSONValue) throws {
+    let directory = try ModelDirectory(copyOf: "sentence-modules")
+    try directory.set(key, value, in: "2_Dense/config.json")
+    let error = try #require(directory.encoderError())
+    #expect("\(error)".contains("2_Dense/config.json: \(key)"), "\(error)")
   }
 
   @Test func missingTensorsAreNamed() throws {

@@ -16,12 +16,15 @@ private struct AttentionCase: CustomStringConvertible {
   var half = false
   var softCap: Float = 0
   var hasSlopes = false
+  /// Where the sequence ends; 0: with what the last token sees.
+  var limit = 0
+  var biased = false
 
-  var length: Int { firstLength + (causal ? tokens - 1 : 0) }
+  var length: Int { limit > 0 ? limit : firstLength + (causal ? tokens - 1 : 0) }
   var description: String {
     "d \(d), \(heads) heads, \(tokens) tokens, length \(firstLength), window \(window), "
-      + "\(causal ? "causal" : "full"), \(half ? "half" : "float"), cap \(softCap)"
-      + (hasSlopes ? ", slopes" : "")
+      + "\(causal ? "causal" : "full"), \(half ? "half" : "float"), cap \(softCap), limit \(limit)"
+      + (hasSlopes ? ", slopes" : "") + (biased ? ", biased" : "")
   }
 
   static let all = [
@@ -43,6 +46,11 @@ private struct AttentionCase: CustomStringConvertible {
     AttentionCase(d: 24, heads: 5, tokens: 50, firstLength: 90, half: true, hasSlopes: true),
     AttentionCase(
       d: 16, heads: 2, tokens: 30, firstLength: 140, window: 50, softCap: 5, hasSlopes: true),
+    // Windows to both sides: token t sees t - 9...t + 9 of 200, and t - 40...t + 40 of 45.
+    AttentionCase(d: 32, heads: 1, tokens: 200, firstLength: 10, window: 19, limit: 200),
+    AttentionCase(d: 16, heads: 2, tokens: 45, firstLength: 41, window: 81, limit: 45),
+    AttentionCase(d: 32, heads: 3, tokens: 145, firstLength: 145, causal: false, biased: true),
+    AttentionCase(d: 16, heads: 2, tokens: 9, firstLength: 150, half: true, biased: true),
   ]
 }
 
@@ -55,6 +63,9 @@ private struct Prepared {
   let blockBytes: Int
   let keyBlocks: Guarded<UInt8>
   let valueBlocks: Guarded<UInt8>
+  /// [heads][tokens + length]: of position p minus token t at p - t + tokens.
+  let biases: Guarded<Float>
+  private var biasStride: Int { c.tokens + c.length }
 
   init(_ c: AttentionCase) {
     self.c = c
@@ -67,6 +78,7 @@ private struct Prepared {
     keys = Array(rows[..<c.length])
     values = Array(rows[c.length...])
     query = source.normals(c.tokens * c.heads * c.d, scale: 2)
+    biases = Guarded(source.normals(c.heads * (c.tokens + c.length)))
     table = blocks
     blockBytes = kvBlock * c.d * (c.half ? 2 : 4)
     keyBlocks = Guarded(count: (2 * count + 1) * blockBytes, alignment: 64)
@@ -93,11 +105,13 @@ private struct Prepared {
       var attention = martlet_attention(
         half_precision: c.half, causal: c.causal, head_dimension: c.d, token_count: tokens.count,
         head_count: c.heads, first_length: c.firstLength + (c.causal ? tokens.lowerBound : 0),
-        window: c.window, scale: 1 / Float(c.d).squareRoot(), soft_cap: c.softCap,
-        slopes: c.hasSlopes ? UnsafePointer(slopes.pointer) : nil, query: query.pointer,
-        query_stride: width, output: output.pointer, output_stride: width,
+        window: c.window, length: c.limit, scale: 1 / Float(c.d).squareRoot(),
+        soft_cap: c.softCap, slopes: c.hasSlopes ? UnsafePointer(slopes.pointer) : nil,
+        query: query.pointer, query_stride: width, output: output.pointer, output_stride: width,
         keys: keyBlocks.pointer, values: valueBlocks.pointer, block_stride: blockBytes,
-        block_table: table)
+        block_table: table,
+        bias: c.biased ? UnsafePointer(biases.pointer + c.tokens - tokens.lowerBound) : nil,
+        bias_stride: biasStride)
       kernels.attention(&attention)
     }
     return output.values
@@ -113,15 +127,17 @@ private struct Prepared {
   var exact: [Double] {
     var result: [Double] = []
     for t in 0..<c.tokens {
-      let end = c.firstLength + (c.causal ? t : 0)
-      let begin = c.window > 0 ? max(0, end - c.window) : 0
+      let reached = c.firstLength + (c.causal ? t : 0)
+      let begin = c.window > 0 ? max(0, reached - c.window) : 0
+      let end = min(reached, c.length)
       for head in 0..<c.heads {
         let q = query[((t * c.heads) + head) * c.d..<((t * c.heads) + head + 1) * c.d]
         let scores = (begin..<end).map { position in
           var score = Self.dot(q, keys[position]) / Double(c.d).squareRoot()
           if c.softCap > 0 { score = Double(c.softCap) * tanh(score / Double(c.softCap)) }
           if c.hasSlopes { score += Double(slopes[head]) * Double(position - end + 1) }
-          return score
+          let place = head * biasStride + position - t + c.tokens
+          return score + (c.biased ? Double(biases.pointer[place]) : 0)
         }
         let top = scores.max() ?? 0
         let weights = scores.map { exp($0 - top) }

@@ -119,6 +119,9 @@ struct ProductFormat: Sendable, CustomStringConvertible {
       format: MARTLET_FLOAT16, description: "float16", tolerance: 1e-6, isInteger: false),
     ProductFormat(
       format: MARTLET_BFLOAT16, description: "bfloat16", tolerance: 1e-6, isInteger: false),
+    ProductFormat(
+      format: MARTLET_BFLOAT16_PAIRS, description: "bfloat16 pairs", tolerance: 4e-3,
+      isInteger: false),
     ProductFormat(format: MARTLET_INT8, description: "int8", tolerance: 1.1e-2, isInteger: true),
     ProductFormat(format: MARTLET_INT4, description: "int4", tolerance: 1.1e-2, isInteger: true),
     ProductFormat(format: MARTLET_NF4, description: "nf4", tolerance: 2.2e-3, isInteger: true),
@@ -216,6 +219,23 @@ struct ProductFormat: Sendable, CustomStringConvertible {
         addingTo: start)
       #expect(patterns(added) == patterns(zip(start, after.values).map { $0 + $1 }))
     }
+  }
+
+  /// With numbers that bfloat16 holds, products of pairs are those of float32 but for the order of sums.
+  @Test(arguments: Table.all, shapes)
+  func pairsLoseNothingButWhatRoundingTakes(table: Table, shape: (Int, Int, Int)) {
+    let (rows, units, tokens) = shape
+    let columns = 32 * units + 3
+    var source = SeededValues(seed: 18)
+    func rounded(_ count: Int) -> [Float] {
+      source.normals(count).map { Float(bitPattern: $0.bitPattern & 0xffff_0000) }
+    }
+    let weights = rounded(rows * columns)
+    let x = rounded(tokens * columns)
+    let pairs = PackedMatrix(
+      MARTLET_BFLOAT16_PAIRS, rows: rows, columns: columns, weights: weights)
+    #expect(pairs.exact == weights)
+    #expect(relativeError(pairs.multiply(table.kernels, x), pairs.exactProduct(x)) < 1e-6)
   }
 
   /// Every code and every activation at its limit: no integer accumulator may overflow.

@@ -13,7 +13,8 @@ struct Table: Sendable, CustomStringConvertible {
   /// The oracle.
   static let portable = Table(
     kernels: (martlet_kernels_named("portable") ?? martlet_kernels_get()).pointee)
-  static let vectors = (["avx2", "avx512", "avx512vnni"] as [String]).compactMap { name in
+  static let vectors = (["avx2", "avx512", "avx512vnni", "avx512bf16"] as [String]).compactMap {
+    name in
     martlet_kernels_named(name).map { Table(kernels: $0.pointee) }
   }
   static let all = [portable] + vectors

@@ -101,4 +101,30 @@ import Testing
     kernels.add(result.base, start, start.count, result.base)
     #expect(values(hidden) == values(result))
   }
+
+  /// down(gelu(gate(x)) * up(x)) added to what is there.
+  @Test(arguments: [WeightFormat.int8, .float32])
+  func gatesOfGelu(format: WeightFormat) throws {
+    let (tokens, width) = (21, 96)
+    let gate = try linear(rows: width, format, seed: 9)
+    let up = try linear(rows: width, format, seed: 10)
+    let down = try linear(rows: Self.columns, columns: width, .float32, seed: 11)
+    var source = SeededValues(seed: 12)
+    let x = view(Guarded(source.normals(tokens * Self.columns)), columns: Self.columns)
+    let start = source.normals(tokens * Self.columns)
+    let hidden = view(Guarded(start), columns: Self.columns)
+    var workspace = Workspace()
+    try FeedForward.gated(GatedFeedForward(activation: .gelu, gate: gate, up: up, down: down)).add(
+      x, to: hidden, workspace: &workspace, pool: pool)
+
+    let (gates, inner) = (output(gate, tokens: tokens), output(up, tokens: tokens))
+    gate.apply(x, into: gates, pool: pool)
+    up.apply(x, into: inner, pool: pool)
+    kernels.gelu(gates.base, tokens * width, gates.base)
+    for i in 0..<tokens * width { inner.base[i] *= gates.base[i] }
+    let result = output(down, tokens: tokens)
+    down.apply(inner, into: result, pool: pool)
+    kernels.add(result.base, start, start.count, result.base)
+    #expect(values(hidden) == values(result))
+  }
 }

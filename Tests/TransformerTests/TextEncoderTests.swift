@@ -103,8 +103,10 @@ private let miniLM: String? = {
 
 @Suite(.enabled(if: miniLM != nil, "all-MiniLM-L6-v2 has not been fetched: make models"))
 struct MiniLMTests {
-  @Test func embeddingsMatchSentenceTransformers() throws {
-    let encoder = try TextEncoder.load(directory: try #require(miniLM), pool: Fixtures.pool)
+  @Test(arguments: EncoderPrecision.allCases)
+  func embeddingsMatchSentenceTransformers(precision: EncoderPrecision) throws {
+    let encoder = try TextEncoder.load(
+      directory: try #require(miniLM), precision: precision, pool: Fixtures.pool)
     #expect(encoder.maximumTokens == 256)
     #expect(encoder.dimension == 384)
     let records = try #require(try Fixtures.json("minilm/golden.json").array)
@@ -123,6 +125,6 @@ struct MiniLMTests {
       #expect(cosine >= 0.9999, "\(record["text"]?.string ?? "")")
       #expect(abs(lengths[1] - 1) < 1e-5)
     }
-    print("all-MiniLM-L6-v2: lowest cosine to sentence-transformers \(lowest)")
+    print("all-MiniLM-L6-v2, \(precision): lowest cosine to sentence-transformers \(lowest)")
   }
 }

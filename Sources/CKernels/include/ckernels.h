@@ -6,6 +6,7 @@
 // - A matrix is cut into tiles of 16 rows; the last one is filled up with zero rows. Lane r of
 //   every vector belongs to row r of the tile, so no product needs a horizontal sum.
 // - float32, float16, bfloat16: tile [C][16].
+// - bfloat16 pairs: tile [C / 2][16][2], two columns side by side; an odd last one beside zeros.
 // - int4, nf4, int8: tile [blocks], each block two groups (32 columns; nf4: 64) of all 16 rows:
 //   [codes of group 0][codes of group 1][16 float16 scales of group 0][16 of group 1].
 //   576 bytes int4, 1088 int8 and nf4: every 64-byte load is within one cache line. A row of an
@@ -37,6 +38,7 @@ typedef enum {
   MARTLET_INT8,
   MARTLET_INT4,
   MARTLET_NF4,
+  MARTLET_BFLOAT16_PAIRS,  // activations are rounded to bfloat16, too
 } martlet_format;
 
 /// Columns come in multiples of this (1 for float formats).
@@ -78,10 +80,12 @@ typedef struct {
 
 /// Attention of `token_count` consecutive tokens of one sequence, for the query heads that share
 /// one key/value head. Token t sees positions up to `first_length + t` (exclusive), or all
-/// `first_length` ones when it is not causal; with a window only the last `window` of those.
+/// `first_length` ones when it is not causal; with a window only the last `window` of those; none
+/// from `length` on, where the sequence ends.
 /// A score is `scale` times the product of query and key, then with a soft cap
 /// soft_cap * tanh(score / soft_cap), then with slopes (ALiBi, arXiv:2108.12409) plus slope times
-/// the key's distance from the last position that the token sees, which is not above zero.
+/// the key's distance from the last position that the token sees, which is not above zero, then plus
+/// its bias.
 ///
 /// Keys and values lie in blocks of 32 positions, float32 or float16: keys [d][32] (so that 32
 /// scores need no horizontal sum), values [32][d]. Position p is in block block_table[p / 32].
@@ -94,6 +98,7 @@ typedef struct {
   size_t token_count, head_count;
   size_t first_length;
   size_t window;               // 0: none
+  size_t length;               // 0: all that a token sees is there
   float scale;
   float soft_cap;              // 0: none
   const float *_Nullable slopes;  // [head_count]
@@ -104,10 +109,14 @@ typedef struct {
   const void *keys, *values;   // block 0 of this layer and key/value head
   size_t block_stride;         // bytes from one block to the next, for keys and for values
   const int32_t *block_table;
+  // Added to scores: bias[p - t + head * bias_stride] to that of position p.
+  const float *_Nullable bias;
+  size_t bias_stride;
 } martlet_attention;
 
 typedef struct __attribute__((swift_attr("@Sendable"))) {
-  const char *name;  // "portable", "avx2", "avx512", "avx512vnni"
+  const char *name;  // "portable", "avx2", "avx512", "avx512vnni", "avx512bf16"
+  bool multiplies_pairs;  // products of bfloat16 pairs are quicker than those of float32
 
   // Products. prepare: token blocks [begin, end) of x [tokens][columns] into their place in
   // `prepared`. multiply: the rows of tiles [begin, end), for all tokens.
@@ -171,7 +180,7 @@ typedef struct __attribute__((swift_attr("@Sendable"))) {
   uint64_t (*read_sum)(const void *bytes, size_t byte_count);
 } martlet_kernels;
 
-/// The table for this CPU; MARTLET_ISA=portable|avx2|avx512|avx512vnni in the environment forces one
+/// The table for this CPU; MARTLET_ISA=portable|avx2|avx512|avx512vnni|avx512bf16 forces one
 /// that the CPU can run (any other value is ignored).
 const martlet_kernels *martlet_kernels_get(void);
 /// A table by name, NULL when this CPU can't run it.

@@ -13,12 +13,13 @@ package protocol SequenceEncoder: Sendable {
   var vocabularySize: Int { get }
   var weightHash: String { get }
 
-  /// One vector per sequence of ids, which come with special tokens and within `maximumTokens`.
-  func vectors(for batch: [[Int32]]) throws -> [[Float]]
+  /// One vector per sequence of ids, which come with special tokens and within `maximumTokens`. The
+  /// first `promptTokenCount` of each are a prompt's.
+  func vectors(for batch: [[Int32]], promptTokenCount: Int) throws -> [[Float]]
 }
 
 extension TextEncoder: SequenceEncoder {
-  package func vectors(for batch: [[Int32]]) throws -> [[Float]] {
-    try embed(batch)
+  package func vectors(for batch: [[Int32]], promptTokenCount: Int) throws -> [[Float]] {
+    try embed(batch, promptTokenCount: promptTokenCount)
   }
 }

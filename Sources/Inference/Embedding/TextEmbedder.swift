@@ -4,7 +4,7 @@
 
 package import Compute
 package import Tokenizers
-import Transformer
+package import Transformer
 
 /// Vectors of several texts, in the order of the texts.
 package struct EmbeddingBatch: Sendable, Equatable {
@@ -24,6 +24,7 @@ package struct EmbeddingBatch: Sendable, Equatable {
 /// An embedding model with its tokenizer.
 package struct TextEmbedder: Sendable {
   package let tokenizer: Tokenizer
+  package let prompts: ModelPrompts
   private let encoder: any SequenceEncoder
   private let frame: SpecialTokenFrame
   private let thread: ComputeThread
@@ -35,14 +36,22 @@ package struct TextEmbedder: Sendable {
 
   /// Loads a directory in sentence-transformers' layout. Throws `ModelError`, `TokenizerError` or
   /// `ComputeError`.
-  package init(directory: String, pool: ThreadPool) throws {
-    let encoder = try TextEncoder.load(directory: directory, pool: pool)
-    try self.init(tokenizer: Tokenizer(directory: directory), encoder: encoder)
+  package init(
+    directory: String, precision: EncoderPrecision = .float32, pool: ThreadPool
+  ) throws {
+    let encoder = try TextEncoder.load(directory: directory, precision: precision, pool: pool)
+    let tokenizer = try Tokenizer(directory: encoder.tokenizerDirectory)
+    try self.init(
+      tokenizer: encoder.lowercases ? tokenizer.lowercasing() : tokenizer, encoder: encoder,
+      prompts: encoder.prompts)
   }
 
-  init(tokenizer: Tokenizer, encoder: any SequenceEncoder) throws {
+  init(
+    tokenizer: Tokenizer, encoder: any SequenceEncoder, prompts: ModelPrompts = ModelPrompts()
+  ) throws {
     self.tokenizer = tokenizer
     self.encoder = encoder
+    self.prompts = prompts
     // Any text will do that is at least one token.
     frame = SpecialTokenFrame(
       bare: tokenizer.encode("a", addSpecialTokens: false),
@@ -61,7 +70,8 @@ package struct TextEmbedder: Sendable {
   }
 
   /// Throws `InferenceError`, or `CancellationError` between two jobs.
-  package func embed(_ texts: [String]) async throws -> EmbeddingBatch {
+  /// - Parameter prompt: put in front of every text
+  package func embed(_ texts: [String], prompt: String = "") async throws -> EmbeddingBatch {
     var sequences: [SpecialTokenFrame.Framed] = []
     sequences.reserveCapacity(texts.count)
     for slice in Self.slices(of: texts) {
@@ -69,11 +79,11 @@ package struct TextEmbedder: Sendable {
       sequences += try await thread.perform {
         texts[slice].map {
           frame.wrap(
-            tokenizer.encode($0, addSpecialTokens: false), maximumTokens: maximumTokens)
+            tokenizer.encode(prompt + $0, addSpecialTokens: false), maximumTokens: maximumTokens)
         }
       }
     }
-    return try await compute(sequences)
+    return try await compute(sequences, promptTokenCount: promptTokenCount(prompt))
   }
 
   /// As for texts, with texts that were tokenized already; special tokens are added to those that
@@ -89,14 +99,22 @@ package struct TextEmbedder: Sendable {
       tokens.map { frame.wrap(frame.unwrap($0), maximumTokens: maximumTokens) })
   }
 
-  private func compute(_ sequences: [SpecialTokenFrame.Framed]) async throws -> EmbeddingBatch {
+  /// As sentence-transformers counts it: the prompt's tokens alone, without a special one behind them.
+  private func promptTokenCount(_ prompt: String) -> Int {
+    guard !prompt.isEmpty else { return 0 }
+    return tokenCount(prompt) - (frame.suffix.isEmpty ? 0 : 1)
+  }
+
+  private func compute(
+    _ sequences: [SpecialTokenFrame.Framed], promptTokenCount: Int = 0
+  ) async throws -> EmbeddingBatch {
     var vectors = [[Float]](repeating: [], count: sequences.count)
     let groups = EmbeddingPlan.groups(
       lengths: sequences.map(\.ids.count), tokensPerGroup: Self.tokensPerJob)
     for group in groups {
       try Task.checkCancellation()
       let ids = group.map { sequences[$0].ids }
-      let results = try await thread.perform { try encode(ids) }
+      let results = try await thread.perform { try encode(ids, promptTokenCount) }
       for (index, vector) in zip(group, results) { vectors[index] = vector }
     }
     return EmbeddingBatch(
@@ -104,9 +122,11 @@ package struct TextEmbedder: Sendable {
       truncated: sequences.map(\.isTruncated))
   }
 
-  private func encode(_ ids: [[Int32]]) throws(InferenceError) -> [[Float]] {
+  private func encode(
+    _ ids: [[Int32]], _ promptTokenCount: Int
+  ) throws(InferenceError) -> [[Float]] {
     do {
-      return try encoder.vectors(for: ids)
+      return try encoder.vectors(for: ids, promptTokenCount: promptTokenCount)
     } catch {
       throw .modelFailed("\(error)")
     }

@@ -48,9 +48,10 @@ struct TokenLimit: Sendable {
     self.count = count
   }
 
-  init(_ embedder: any Embedder) {
+  /// - Parameter prompt: goes in front of every chunk
+  init(_ embedder: any Embedder, prompt: String = "") {
     maximum = embedder.identity.maximumTokens
-    count = { embedder.tokenCount($0) }
+    count = { embedder.tokenCount(prompt + $0) }
   }
 
   func allows(_ range: Range<Int>, of text: ScalarText) -> Bool {

@@ -1,5 +1,5 @@
 // Reads the body of POST /retrieve (and the `retrieval` object of a chat request, which has no
-// query of its own). Refuses unknown words, sizes out of range and a request to rerank.
+// query of its own). Refuses unknown words and sizes out of range.
 
 package import JSON
 
@@ -28,7 +28,9 @@ extension RetrievalRequest {
       expansion = try Self.expansion(JSONFields(value, field: fields.name("expand")))
     }
     explain = try fields.bool("explain") ?? false
-    try refuseReranking(fields)
+    if let value = fields.value("rerank") {
+      rerank = try Reranking(json: value, field: fields.name("rerank"))
+    }
     try validate()
   }
 
@@ -58,6 +60,13 @@ extension RetrievalRequest {
     guard boosts.isEmpty || effectiveMode != .dense else {
       throw .invalidRequest(
         field: "boosts", message: "dense mode looks up no words; use \"hybrid\" or \"sparse\"")
+    }
+    guard rerank == nil || mmr == nil else {
+      throw .invalidRequest(
+        field: "rerank", message: "can't be combined with mmr, whose order it would undo")
+    }
+    if case .vector = subject, rerank != nil {
+      throw .invalidRequest(field: "rerank", message: "needs a query with words, not a vector")
     }
     guard (1...Self.maximumTopK).contains(topK) else {
       throw .invalidRequest(field: "top_k", message: "\(topK) is not within 1 to 1000")
@@ -143,12 +152,5 @@ extension RetrievalRequest {
       try fields.choice("by") ?? defaults.extent,
       count: try fields.int("count", in: 1...20) ?? defaults.count,
       maximumSize: try fields.int("max_characters", in: 1...100_000) ?? defaults.maximumSize)
-  }
-
-  private func refuseReranking(_ fields: JSONFields) throws(RetrievalError) {
-    guard let value = fields.value("rerank"), value.bool != false else { return }
-    throw .unsupported(
-      field: fields.name("rerank"),
-      message: "no reranking model is loaded; leave the field out")
   }
 }

@@ -93,7 +93,8 @@ package struct RetrievalRequest: Sendable, Hashable {
   package var mode: RetrievalMode?
   package var fusion = FusionMethod.minmax
   package var filter: Filter?
-  /// Dense similarity in hybrid and dense mode, BM25 in sparse mode.
+  /// Dense similarity in hybrid and dense mode, BM25 in sparse mode; with `rerank` the reranking
+  /// model's score.
   package var minimumScore: Double?
   /// For hybrid and sparse mode.
   package var boosts: [FieldBoost] = []
@@ -102,6 +103,7 @@ package struct RetrievalRequest: Sendable, Hashable {
   /// Results of the same document.
   package var maximumPerDocument: Int?
   package var expansion: Expansion?
+  package var rerank: Reranking?
   package var explain = false
 
   package init(_ subject: Subject) {

@@ -9,6 +9,8 @@ package struct ChunkScores: Sendable, Hashable {
   package var sparse: Double?
   /// nil unless hybrid.
   package var fused: Double?
+  /// The reranking model's; nil without one.
+  package var rerank: Double?
 }
 
 /// The text around a chunk, the chunk included.
@@ -47,6 +49,7 @@ package struct RetrievedChunk: Sendable, Hashable {
         "dense": scores.dense.map { .double($0) } ?? .null,
         "sparse": scores.sparse.map { .double($0) } ?? .null,
         "fused": scores.fused.map { .double($0) } ?? .null,
+        "rerank": scores.rerank.map { .double($0) } ?? .null,
       ],
       "start": .integer(Int64(start)), "end": .integer(Int64(end)), "metadata": .object(metadata),
     ]
@@ -64,12 +67,13 @@ package struct RetrievedChunk: Sendable, Hashable {
 package struct RetrievalTimings: Sendable, Hashable {
   package var embedMilliseconds = 0.0
   package var searchMilliseconds = 0.0
+  package var rerankMilliseconds = 0.0
   package var totalMilliseconds = 0.0
 
   package var json: JSONValue {
     [
       "embed_ms": .double(embedMilliseconds), "search_ms": .double(searchMilliseconds),
-      "total_ms": .double(totalMilliseconds),
+      "rerank_ms": .double(rerankMilliseconds), "total_ms": .double(totalMilliseconds),
     ]
   }
 }

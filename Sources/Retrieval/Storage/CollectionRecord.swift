@@ -12,6 +12,14 @@ struct CollectionRecord: Sendable, Hashable {
   var generation: Int64
   var createdAt: Int
 
+  /// What is put in front of texts: the collection's own, or what the loaded model says.
+  func prompts(_ embedder: (any Embedder)?) -> EmbeddingPrompts {
+    let standard = embedder?.prompts ?? EmbeddingPrompts()
+    return EmbeddingPrompts(
+      query: settings.queryPrompt ?? standard.query,
+      passage: settings.passagePrompt ?? standard.passage)
+  }
+
   /// Not for clients: what grows while a collection is reindexed. Their names can't begin so.
   var isHidden: Bool { name.hasPrefix(".") }
 
@@ -20,7 +28,8 @@ struct CollectionRecord: Sendable, Hashable {
 
   private static let columns = """
     id, name, strategy, size, overlap, separator, metric, language, embedding_name, \
-    embedding_dimension, embedding_maximum_tokens, embedding_hash, generation, created_at
+    embedding_dimension, embedding_maximum_tokens, embedding_hash, generation, created_at, \
+    query_prompt, passage_prompt
     """
 
   private init(_ row: Row) throws {
@@ -46,6 +55,8 @@ struct CollectionRecord: Sendable, Hashable {
     }
     generation = try row.int64(at: 12)
     createdAt = try row.int(at: 13)
+    settings.queryPrompt = try row.optionalString(at: 14)
+    settings.passagePrompt = try row.optionalString(at: 15)
   }
 
   static func all(_ database: Database) throws -> [CollectionRecord] {
@@ -78,14 +89,14 @@ struct CollectionRecord: Sendable, Hashable {
       sql: """
         INSERT INTO collections (name, strategy, size, overlap, separator, metric, language,
           embedding_name, embedding_dimension, embedding_maximum_tokens, embedding_hash,
-          created_at)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+          created_at, query_prompt, passage_prompt)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
       arguments: [
         name, settings.chunking.strategy.rawValue, settings.chunking.size,
         settings.chunking.overlap, settings.chunking.separator, settings.metric.rawValue,
         settings.language, embedding?.name, embedding?.dimension, embedding?.maximumTokens,
-        embedding?.weightHash, now,
+        embedding?.weightHash, now, settings.queryPrompt, settings.passagePrompt,
       ])
     return try require(name, database)
   }
@@ -96,12 +107,14 @@ struct CollectionRecord: Sendable, Hashable {
       sql: """
         UPDATE collections SET strategy = ?, size = ?, overlap = ?, separator = ?, metric = ?,
           language = ?, embedding_name = ?, embedding_dimension = ?,
-          embedding_maximum_tokens = ?, embedding_hash = ? WHERE id = ?
+          embedding_maximum_tokens = ?, embedding_hash = ?, query_prompt = ?, passage_prompt = ?
+          WHERE id = ?
         """,
       arguments: [
         settings.chunking.strategy.rawValue, settings.chunking.size, settings.chunking.overlap,
         settings.chunking.separator, settings.metric.rawValue, settings.language,
-        embedding?.name, embedding?.dimension, embedding?.maximumTokens, embedding?.weightHash, id,
+        embedding?.name, embedding?.dimension, embedding?.maximumTokens, embedding?.weightHash,
+        settings.queryPrompt, settings.passagePrompt, id,
       ])
   }
 

@@ -13,7 +13,24 @@ extension CollectionSettingsUpdate {
       throw fields.invalid("language", "\"\(language)\" is no language tag such as en or zh-Hans")
     }
     embeddingModel = try fields.string("embedding_model")
+    if let prompts = fields.value("prompts") {
+      let fields = try JSONFields(prompts, field: "prompts")
+      queryPrompt = try Self.prompt("query", fields)
+      passagePrompt = try Self.prompt("passage", fields)
+    }
     if let chunking = fields.value("chunking") { try readChunking(chunking) }
+  }
+
+  private static let maximumPromptByteCount = 4096
+
+  private static func prompt(_ key: String, _ fields: JSONFields) throws(RetrievalError) -> String?
+  {
+    guard let text = try fields.string(key) else { return nil }
+    guard text.utf8.count <= maximumPromptByteCount, !text.unicodeScalars.contains("\0") else {
+      throw fields.invalid(
+        key, "a prompt has at most \(maximumPromptByteCount) bytes, none of them 0")
+    }
+    return text
   }
 
   private mutating func readChunking(_ json: JSONValue) throws(RetrievalError) {
@@ -56,6 +73,8 @@ extension CollectionSettings {
     settings.chunking.separator = update.separator ?? settings.chunking.separator
     settings.metric = update.metric ?? metric
     settings.language = update.language ?? language
+    settings.queryPrompt = update.queryPrompt ?? queryPrompt
+    settings.passagePrompt = update.passagePrompt ?? passagePrompt
     guard settings.chunking.overlap < settings.chunking.size else {
       throw .invalidRequest(
         field: "chunking.overlap",

@@ -34,6 +34,9 @@ package struct CollectionSettings: Sendable, Hashable {
   package var metric = Metric.cosine
   /// A language tag; "en" (also "en-GB") stems English words and drops stop words from queries.
   package var language = "en"
+  /// In front of queries and passages when they are embedded; nil: what the model's author says.
+  package var queryPrompt: String?
+  package var passagePrompt: String?
 
   package init() {}
 }
@@ -47,6 +50,8 @@ package struct CollectionSettingsUpdate: Sendable, Hashable {
   package var embeddingModel: String?
   package var metric: Metric?
   package var language: String?
+  package var queryPrompt: String?
+  package var passagePrompt: String?
 
   package init() {}
 }
@@ -56,6 +61,8 @@ package struct CollectionInfo: Sendable, Hashable {
   package var settings: CollectionSettings
   /// nil: created while no embedding model was loaded, and still empty.
   package var embedding: EmbedderIdentity?
+  /// In force: the collection's own, or the loaded model's.
+  package var prompts: EmbeddingPrompts
   package var documentCount: Int
   package var chunkCount: Int
   /// Unix seconds.
@@ -69,6 +76,7 @@ package struct CollectionInfo: Sendable, Hashable {
       "dimension": embedding.map { .integer(Int64($0.dimension)) } ?? .null,
       "language": .string(settings.language),
       "metric": .string(settings.metric.rawValue),
+      "prompts": prompts.json,
       "documents": .integer(Int64(documentCount)),
       "chunks": .integer(Int64(chunkCount)),
       "created": .integer(Int64(createdAt)),

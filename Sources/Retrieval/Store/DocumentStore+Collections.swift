@@ -20,10 +20,10 @@ extension DocumentStore {
   {
     try Self.validate(collectionName: name)
     try validate(embeddingModel: update.embeddingModel)
-    let identity = embedder?.identity
+    let (identity, defaults) = (embedder?.identity, freshSettings)
     let (created, record) = try await database.commit { database in
       guard var record = try CollectionRecord.find(name, database) else {
-        let settings = try CollectionSettings().applying(update)
+        let settings = try defaults.applying(update)
         let record = try CollectionRecord.insert(
           name: name, settings: settings, embedding: identity, now: Self.now(), database)
         return (true, record)
@@ -31,6 +31,8 @@ extension DocumentStore {
       let settings = try record.settings.applying(update)
       guard try DocumentRecord.count(in: record.id, database) == 0 else {
         try Self.refuseChange(of: record, to: settings, update, loaded: identity)
+        record.settings.queryPrompt = settings.queryPrompt
+        try record.update(database)
         return (false, record)
       }
       record.settings = settings
@@ -48,7 +50,7 @@ extension DocumentStore {
 
   /// Removes a collection with its documents; the default one is left empty, with default settings.
   package func deleteCollection(_ name: String) async throws {
-    let identity = embedder?.identity
+    let (identity, defaults) = (embedder?.identity, freshSettings)
     _ = try await database.commit { database in
       let record = try CollectionRecord.require(name, database)
       let staged = try CollectionRecord.find(Self.stagedName(of: name), database)
@@ -56,7 +58,7 @@ extension DocumentStore {
       for record in deleted { try record.delete(database) }
       guard name == Self.defaultCollection else { return (deleted, CollectionRecord?.none) }
       let fresh = try CollectionRecord.insert(
-        name: name, settings: CollectionSettings(), embedding: identity, now: Self.now(), database)
+        name: name, settings: defaults, embedding: identity, now: Self.now(), database)
       return (deleted, fresh)
     } publish: { [indexes, snapshots] deleted, fresh in
       for record in deleted {
@@ -102,6 +104,9 @@ extension DocumentStore {
     of record: CollectionRecord, to settings: CollectionSettings,
     _ update: CollectionSettingsUpdate, loaded: EmbedderIdentity?
   ) throws(RetrievalError) {
+    // The prompt of queries changes nothing that is stored.
+    var settings = settings
+    settings.queryPrompt = record.settings.queryPrompt
     if settings != record.settings {
       throw .conflict(
         message: """
@@ -116,10 +121,18 @@ extension DocumentStore {
     }
   }
 
+  /// Of a collection for which nothing is said.
+  var freshSettings: CollectionSettings {
+    var settings = CollectionSettings()
+    settings.metric = embedder?.metric ?? settings.metric
+    return settings
+  }
+
   func info(_ record: CollectionRecord) -> CollectionInfo {
     let index = indexes.current(record.id)
     return CollectionInfo(
       name: record.name, settings: record.settings, embedding: record.embedding,
+      prompts: record.prompts(embedder),
       documentCount: index?.documentCount ?? 0, chunkCount: index?.liveRowCount ?? 0,
       createdAt: record.createdAt)
   }

@@ -32,8 +32,9 @@ extension DocumentStore {
     var identity = record.embedding
     if isNew.contains(true) {
       identity = try requireEmbedder(for: record)
-      batch = try await cut(batch, where: isNew, record.settings.chunking)
-      result.embeddedTokens = try await embed(&batch)
+      let prompt = record.prompts(embedder).passage
+      batch = try await cut(batch, where: isNew, record.settings.chunking, prompt: prompt)
+      result.embeddedTokens = try await embed(&batch, prompt: prompt)
     }
     result.chunks = batch.reduce(0) { $0 + $1.chunks.count }
     result.truncatedChunks = batch.reduce(0) { $0 + $1.chunks.count { $0.truncated } }
@@ -72,9 +73,9 @@ extension DocumentStore {
   }
 
   private func cut(
-    _ batch: [PreparedDocument], where isNew: [Bool], _ settings: ChunkingSettings
+    _ batch: [PreparedDocument], where isNew: [Bool], _ settings: ChunkingSettings, prompt: String
   ) async throws -> [PreparedDocument] {
-    let limit = embedder.map(TokenLimit.init)
+    let limit = embedder.map { TokenLimit($0, prompt: prompt) }
     return try await chunkingThread.perform {
       let chunker = settings.chunker(limit: limit)
       return zip(batch, isNew).map { document, isNew in
@@ -86,7 +87,7 @@ extension DocumentStore {
   }
 
   /// Gives every chunk its vector; the tokens that the model read.
-  private func embed(_ batch: inout [PreparedDocument]) async throws -> Int {
+  private func embed(_ batch: inout [PreparedDocument], prompt: String) async throws -> Int {
     guard let embedder else { throw RetrievalError.embeddingModelMissing }
     let places = batch.indices.flatMap { document in
       batch[document].chunks.indices.map { (document: document, chunk: $0) }
@@ -97,7 +98,7 @@ extension DocumentStore {
       try Task.checkCancellation()
       let part = places[start..<min(start + size, places.count)]
       let texts = part.map { batch[$0.document].chunks[$0.chunk].text }
-      let embedded = try await Self.embed(texts, with: embedder)
+      let embedded = try await Self.embed(texts, prompt: prompt, with: embedder)
       for (place, text) in zip(part, embedded) {
         batch[place.document].chunks[place.chunk].vector = text.vector
         batch[place.document].chunks[place.chunk].truncated = text.truncated
@@ -108,10 +109,10 @@ extension DocumentStore {
   }
 
   /// The embedder's answer, checked.
-  static func embed(_ texts: [String], with embedder: any Embedder) async throws
+  static func embed(_ texts: [String], prompt: String, with embedder: any Embedder) async throws
     -> [EmbeddedText]
   {
-    let embedded = try await embedder.embed(texts)
+    let embedded = try await embedder.embed(texts, prompt: prompt)
     let dimension = embedder.identity.dimension
     guard embedded.count == texts.count else {
       throw RetrievalError.invalidEmbedding(

@@ -10,6 +10,7 @@ extension DocumentStore {
     try request.validate()
     let clock = ContinuousClock()
     let start = clock.now
+    if let rerank = request.rerank { _ = try requireReranker(rerank) }
     let record = try await database.read { try CollectionRecord.require(request.collection, $0) }
     var (queries, isBatch, tokens) = (Self.queries(of: request), false, 0)
     if case .queries = request.subject { isBatch = true }
@@ -18,10 +19,19 @@ extension DocumentStore {
       tokens = try await embed(&queries, request.hypothetical, for: record)
     }
     let embedded = clock.now
-    let results = try await search(request, queries)
+    var results = try await search(request.findingCandidates, queries)
+    let found = clock.now
+    if let rerank = request.rerank {
+      for number in results.indices {
+        results[number] = try await reranked(
+          results[number], for: queries[number].text ?? "", by: rerank,
+          count: request.rerankedCount, minimumScore: request.minimumScore)
+      }
+    }
     var timings = RetrievalTimings()
     timings.embedMilliseconds = (embedded - start).milliseconds
-    timings.searchMilliseconds = (clock.now - embedded).milliseconds
+    timings.searchMilliseconds = (found - embedded).milliseconds
+    timings.rerankMilliseconds = (clock.now - found).milliseconds
     timings.totalMilliseconds = (clock.now - start).milliseconds
     return RetrievalResponse(
       results: results, isBatch: isBatch, promptTokens: tokens, timings: timings)
@@ -62,8 +72,13 @@ extension DocumentStore {
       }
       return 0
     }
-    let texts = queries.map { $0.text ?? "" } + (hypothetical.map { [$0] } ?? [])
-    let embedded = try await Self.embed(texts, with: embedder)
+    let prompts = record.prompts(embedder)
+    let texts = queries.map { $0.text ?? "" }
+    var embedded = try await Self.embed(texts, prompt: prompts.query, with: embedder)
+    if let hypothetical {
+      // An invented answer is a passage, not a question.
+      embedded += try await Self.embed([hypothetical], prompt: prompts.passage, with: embedder)
+    }
     for (number, text) in embedded.prefix(queries.count).enumerated() {
       queries[number].vector = text.vector
     }

@@ -50,6 +50,7 @@ package final class DocumentStore: Sendable {
   let directory: DataDirectory
   let database: StoreDatabase
   let embedder: (any Embedder)?
+  let reranker: (any Reranker)?
   let pool: ThreadPool
   let chunkingThread: ComputeThread
   let indexes: IndexCatalog
@@ -61,21 +62,24 @@ package final class DocumentStore: Sendable {
   /// Claims the data directory, opens or makes the database and loads the indexes.
   /// - Parameter report: told what went wrong in the background, where no request can be told
   package static func open(
-    _ configuration: DocumentStoreConfiguration, embedder: (any Embedder)?, pool: ThreadPool,
+    _ configuration: DocumentStoreConfiguration, embedder: (any Embedder)?,
+    reranker: (any Reranker)? = nil, pool: ThreadPool,
     report: @escaping @Sendable (String) -> Void = { _ in }
   ) async throws -> DocumentStore {
     let thread = try ComputeThread(name: "chunking", niceness: 19)
     return try await thread.perform {
-      try DocumentStore(configuration, embedder, pool, thread, report)
+      try DocumentStore(configuration, embedder, reranker, pool, thread, report)
     }
   }
 
   private init(
-    _ configuration: DocumentStoreConfiguration, _ embedder: (any Embedder)?, _ pool: ThreadPool,
-    _ thread: ComputeThread, _ report: @escaping @Sendable (String) -> Void
+    _ configuration: DocumentStoreConfiguration, _ embedder: (any Embedder)?,
+    _ reranker: (any Reranker)?, _ pool: ThreadPool, _ thread: ComputeThread,
+    _ report: @escaping @Sendable (String) -> Void
   ) throws {
     self.configuration = configuration
     self.embedder = embedder
+    self.reranker = reranker
     self.pool = pool
     chunkingThread = thread
     directory = try DataDirectory(
@@ -110,12 +114,12 @@ package final class DocumentStore: Sendable {
 
   /// All collections, the default one made where it is missing.
   private func prepareCollections() throws -> [CollectionRecord] {
-    let identity = embedder?.identity
+    let (identity, defaults) = (embedder?.identity, freshSettings)
     return try database.writeNow { database in
       try Self.interruptJobs(database)
       if try CollectionRecord.find(Self.defaultCollection, database) == nil {
         _ = try CollectionRecord.insert(
-          name: Self.defaultCollection, settings: CollectionSettings(), embedding: identity,
+          name: Self.defaultCollection, settings: defaults, embedding: identity,
           now: Self.now(), database)
       }
       return try CollectionRecord.all(database)

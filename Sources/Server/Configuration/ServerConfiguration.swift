@@ -16,6 +16,10 @@ package struct ServerConfiguration: Sendable, Equatable {
   package var chatTemplate: String?
   /// Embedding model: as `model`; nil means `all-MiniLM-L6-v2` if it is there.
   package var embeddingModel: String?
+  /// Model that reranks by reading query and text together: as `model`; nil means none.
+  package var rerankModel: String?
+  /// How those two multiply; nil: what the processor does quickest.
+  package var embeddingPrecision: EncoderPrecision?
   /// Folder in which model names are looked up.
   package var models = "Models"
   /// nil: int4.

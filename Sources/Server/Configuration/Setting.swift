@@ -26,6 +26,17 @@ struct Setting: Sendable {
     optionalText("model", \.model),
     optionalText("chat_template", \.chatTemplate),
     optionalText("embedding_model", \.embeddingModel),
+    optionalText("rerank_model", \.rerankModel),
+    Setting(
+      key: "embedding_precision",
+      apply: { text, configuration in
+        guard let precision = EncoderPrecision(rawValue: text) else {
+          return oneOf(EncoderPrecision.allCases.map(\.rawValue))
+        }
+        configuration.embeddingPrecision = precision
+        return nil
+      },
+      read: { $0.embeddingPrecision?.rawValue }),
     text("models", \.models),
     Setting(
       key: "quantize",

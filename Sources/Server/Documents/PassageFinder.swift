@@ -40,15 +40,28 @@ struct PassageFinder: Sendable {
     let queries = [question] + (try await alternatives)
     request.hypothetical = try await hypothetical
     request.subject = .queries(queries)
+    // What several queries find is fused first, and then read again for the question.
+    let reranking = queries.count > 1 ? request.rerank : nil
+    let (count, minimumScore) = (request.rerankedCount, request.minimumScore)
+    if let reranking {
+      request.rerank = nil
+      request.minimumScore = nil
+      request.topK = max(request.topK, reranking.candidates)
+    }
     if queries.count > 1 { request.topK = max(request.topK, RankFusion.leastDepth) }
 
     let watch = Stopwatch()
     let response = try await documents.retrieve(request)
     metrics.retrievalDuration.observe(watch.seconds, request.effectiveMode.rawValue)
     metrics.embeddingTokens.increment(by: Double(response.promptTokens))
-    let results =
+    var results =
       queries.count > 1
-      ? RankFusion.fuse(response.results, count: wanted) : response.results.first ?? []
+      ? RankFusion.fuse(response.results, count: reranking?.candidates ?? wanted)
+      : response.results.first ?? []
+    if let reranking {
+      results = try await documents.reranked(
+        results, for: question, by: reranking, count: count, minimumScore: minimumScore)
+    }
     RequestTrace.note("passages", results.count)
     return FoundPassages(
       question: question, queries: queries, hypothetical: request.hypothetical, results: results)

@@ -20,7 +20,7 @@ struct Embeddings: Sendable {
         "encoding_format is '\(format)', expected float or base64.", param: "encoding_format")
     }
     let dimensions = try checkedDimensions(body.dimensions, of: model)
-    let batch = try await embed(body.input, with: model)
+    let batch = try await embed(body, with: model)
     let tokens = batch.tokenCounts.reduce(0, +)
     metrics.embeddingTexts.increment(by: Double(batch.vectors.count))
     metrics.embeddingTokens.increment(by: Double(tokens))
@@ -36,16 +36,39 @@ struct Embeddings: Sendable {
   }
 
   private func embed(
-    _ input: EmbeddingRequest.Input, with model: EmbeddingModel
+    _ body: EmbeddingRequest, with model: EmbeddingModel
   ) async throws -> EmbeddingBatch {
-    switch input {
+    let prompt = try prompt(of: body, model)
+    switch body.input {
     case .texts(let texts):
       try check(texts.map(\.isEmpty))
-      return try await model.embedder.embed(texts)
+      return try await model.embedder.embed(
+        texts, prompt: prompt ?? model.embedder.prompts.standard)
     case .tokens(let lists):
       try check(lists.map(\.isEmpty))
+      guard prompt == nil else {
+        throw APIError.invalid(
+          "A prompt goes in front of texts; token lists are embedded as they are.",
+          param: body.prompt == nil ? "prompt_name" : "prompt")
+      }
       return try await model.embedder.embed(tokens: lists.map { try $0.map(tokenID) })
     }
+  }
+
+  /// nil where the request names none.
+  private func prompt(of body: EmbeddingRequest, _ model: EmbeddingModel) throws(APIError)
+    -> String?
+  {
+    guard let name = body.promptName else { return body.prompt }
+    guard body.prompt == nil else {
+      throw .invalid("Only one of prompt and prompt_name is possible.", param: "prompt_name")
+    }
+    guard let prompt = model.embedder.prompts[name] else {
+      let known = model.embedder.prompts.names.joined(separator: ", ")
+      throw .invalid(
+        "prompt_name is '\(name)'; \(model.id) has \(known).", param: "prompt_name")
+    }
+    return prompt
   }
 
   /// Between one and the most inputs, none of them empty.

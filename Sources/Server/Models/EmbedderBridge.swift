@@ -2,6 +2,7 @@
 
 import Inference
 import Retrieval
+import SearchIndex
 
 struct EmbedderBridge: Embedder {
   let embedder: TextEmbedder
@@ -12,8 +13,15 @@ struct EmbedderBridge: Embedder {
       weightHash: embedder.weightHash)
   }
 
-  func embed(_ texts: [String]) async throws -> [EmbeddedText] {
-    let batch = try await embedder.embed(texts)
+  var prompts: EmbeddingPrompts {
+    EmbeddingPrompts(query: embedder.prompts.query, passage: embedder.prompts.passage)
+  }
+
+  /// Of what sentence-transformers has, Manhattan distance is none of ours.
+  var metric: Metric? { embedder.prompts.similarity.flatMap { Metric(rawValue: $0) } }
+
+  func embed(_ texts: [String], prompt: String) async throws -> [EmbeddedText] {
+    let batch = try await embedder.embed(texts, prompt: prompt)
     return texts.indices.map {
       EmbeddedText(
         vector: batch.vectors[$0], tokenCount: batch.tokenCounts[$0],

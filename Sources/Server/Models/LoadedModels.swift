@@ -26,6 +26,13 @@ struct ChatModel: Sendable {
   var adapter: LoadedAdapter?
 }
 
+/// A model that scores texts for a query.
+struct RerankModel: Sendable {
+  let id: String
+  let created: Int
+  let reranker: TextReranker
+}
+
 /// A model that embeds text.
 struct EmbeddingModel: Sendable {
   let id: String

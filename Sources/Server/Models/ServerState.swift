@@ -18,6 +18,7 @@ package final class ServerState: Sendable {
     /// In the order in which they were loaded.
     var adapters: [LoadedAdapter] = []
     var embedding: EmbeddingModel?
+    var rerank: RerankModel?
     var documents: DocumentStore?
     var answers = AnswerDefaults()
     /// An adapter is being read.
@@ -25,7 +26,8 @@ package final class ServerState: Sendable {
 
     /// All names that a request may give as its model.
     var names: [String] {
-      [chat?.id].compactMap(\.self) + adapters.map(\.name) + [embedding?.id].compactMap(\.self)
+      [chat?.id].compactMap(\.self) + adapters.map(\.name)
+        + [embedding?.id, rerank?.id].compactMap(\.self)
     }
   }
 
@@ -40,12 +42,14 @@ package final class ServerState: Sendable {
 
   func publish(
     chat: ChatModel?, adapters: [LoadedAdapter] = [], embedding: EmbeddingModel?,
-    documents: DocumentStore, answers: AnswerDefaults = AnswerDefaults()
+    rerank: RerankModel? = nil, documents: DocumentStore,
+    answers: AnswerDefaults = AnswerDefaults()
   ) {
     loaded.withLock {
       $0.chat = chat
       $0.adapters = adapters
       $0.embedding = embedding
+      $0.rerank = rerank
       $0.documents = documents
       $0.answers = answers
       if $0.phase == .loading { $0.phase = .ready }
@@ -102,8 +106,8 @@ package final class ServerState: Sendable {
   /// without a name.
   func chatModel(named name: String?) throws(APIError) -> ChatModel {
     let loaded = try ready()
-    if let name, name != loaded.chat?.id, name == loaded.embedding?.id {
-      throw wrongKind(name, "embeds text; it does not chat")
+    if let name, name != loaded.chat?.id, [loaded.embedding?.id, loaded.rerank?.id].contains(name) {
+      throw wrongKind(name, "does not chat")
     }
     guard let chat = loaded.chat else { throw .noChatModel }
     guard let name, name != chat.id else { return chat }
@@ -116,11 +120,21 @@ package final class ServerState: Sendable {
   func embeddingModel(named name: String?) throws(APIError) -> EmbeddingModel {
     let loaded = try ready()
     if let name, name != loaded.embedding?.id, loaded.names.contains(name) {
-      throw wrongKind(name, "chats; it does not embed text")
+      throw wrongKind(name, "does not embed text")
     }
     guard let embedding = loaded.embedding else { throw .noEmbeddingModel }
     guard name == nil || name == embedding.id else { throw unknown(name ?? "", loaded) }
     return embedding
+  }
+
+  func rerankModel(named name: String?) throws(APIError) -> RerankModel {
+    let loaded = try ready()
+    if let name, name != loaded.rerank?.id, loaded.names.contains(name) {
+      throw wrongKind(name, "does not rerank")
+    }
+    guard let rerank = loaded.rerank else { throw .noRerankModel }
+    guard name == nil || name == rerank.id else { throw unknown(name ?? "", loaded) }
+    return rerank
   }
 
   func documentStore() throws(APIError) -> DocumentStore {
@@ -134,8 +148,9 @@ package final class ServerState: Sendable {
     let loaded = loaded.withLock { $0 }
     let chat = loaded.chat.map { ModelDescription(id: $0.id, created: $0.created) }
     let embedding = loaded.embedding.map { ModelDescription(id: $0.id, created: $0.created) }
+    let rerank = loaded.rerank.map { ModelDescription(id: $0.id, created: $0.created) }
     let adapters = loaded.adapters.map { $0.description(parent: loaded.chat?.id) }
-    return ([chat].compactMap(\.self) + adapters) + [embedding].compactMap(\.self)
+    return ([chat].compactMap(\.self) + adapters) + [embedding, rerank].compactMap(\.self)
   }
 
   private func ready() throws(APIError) -> Loaded {

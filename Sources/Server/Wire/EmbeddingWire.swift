@@ -7,6 +7,9 @@ struct EmbeddingRequest: Decodable, Sendable {
   var input: Input
   var encodingFormat: String?
   var dimensions: Int?
+  /// Ours: put in front of every text; or one of the model's own by its name.
+  var prompt: String?
+  var promptName: String?
 
   /// A string, strings, token ids or lists of token ids.
   enum Input: Decodable, Sendable {
@@ -24,7 +27,8 @@ struct EmbeddingRequest: Decodable, Sendable {
   enum CodingKeys: String, CodingKey {
     case model, input
     case encodingFormat = "encoding_format"
-    case dimensions
+    case dimensions, prompt
+    case promptName = "prompt_name"
   }
 }
 

@@ -16,6 +16,22 @@ struct Decoder: Sendable {
   let logitScale: Float
   let logitSoftCap: Float?
 
+  /// Normalised activations [T][D] of the last layer, of whole sequences that nothing follows: keys
+  /// and values serve one layer only, so that all layers share the cache's single one.
+  func hiddenStates(
+    _ plan: BatchPlan, cache: KVCache, workspace: inout Workspace, pool: ThreadPool
+  ) throws(ModelError) -> Activations {
+    let hidden = try workspace.activations(
+      .hidden, rows: plan.tokens.count, columns: embedding.columns)
+    try embed(plan, into: hidden, workspace: &workspace, pool: pool)
+    for block in blocks {
+      try block.apply(
+        hidden, plan: plan, cache: cache, layer: 0, workspace: &workspace, pool: pool)
+    }
+    finalNorm.apply(hidden, into: hidden, pool: pool)
+    return hidden
+  }
+
   /// Writes logits [rows wanted, V].
   func forward(
     _ plan: BatchPlan, cache: KVCache, logits: UnsafeMutableBufferPointer<Float>,

@@ -106,6 +106,12 @@ struct Checkpoint: Sendable {
 
   func contains(_ name: String) -> Bool { tensors[name] != nil }
 
+  /// Whether the family's name of the embeddings is known here.
+  var hasEmbeddings: Bool {
+    guard let names else { return true }
+    return names.prefixes.contains { contains($0 + names.embedding + ".weight") }
+  }
+
   /// The tensor of that name, whose shape must be the one given.
   func tensor(_ name: String, shape: [Int]) throws(ModelError) -> CheckpointTensor {
     guard let (stored, part) = names?.stored(name, prefix: prefix) else {

@@ -16,6 +16,20 @@ struct CheckpointNames: Sendable {
   /// Parts that are called and arranged as `LayerPart` says are left out.
   var parts: [LayerPart: StoredPart] = [:]
 
+  /// Those of the same model saved without the head that makes a language model of it: transformers
+  /// then leaves out what it puts in front of the layers' names.
+  var withoutHead: CheckpointNames {
+    func short(_ name: String) -> String {
+      name.hasPrefix("model.") ? String(name.dropFirst("model.".count)) : name
+    }
+    var names = self
+    names.embedding = short(embedding)
+    names.positions = short(positions)
+    names.finalNorm = short(finalNorm)
+    names.layers = short(layers)
+    return names
+  }
+
   /// The stored tensor that a tensor is, or is cut from.
   func stored(_ name: String, prefix: String) -> (name: String, part: StoredPart)? {
     guard let dot = name.lastIndex(of: ".") else { return nil }

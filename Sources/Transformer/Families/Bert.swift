@@ -1,59 +1,57 @@
-// The BERT family (transformers: models/bert): learnt positions, post-norm blocks with biases, exact
-// gelu. Refuses other kinds of encoders, and what config.json may ask for beyond that.
+// The BERT family (transformers: models/bert) and RoBERTa's, which differs in where positions begin
+// (models/roberta, xlm_roberta, camembert): learnt positions, post-norm blocks with biases, exact
+// gelu. Refuses what config.json may ask for beyond that.
 
-import JSON
+extension EncoderFamily {
+  static let bert = EncoderFamily(
+    configuration: { (file) throws(ModelError) in try bertConfiguration(file, paddingID: nil) },
+    names: bertNames(prefix: "bert."),
+    classifier: ClassifierOptions(
+      dense: "bert.pooler.dense", activation: .tanh, output: "classifier"))
 
-extension TextEncoderConfiguration {
-  /// By `model_type` in config.json, as transformers' AutoModel goes: `architectures` there may name
-  /// any head that the checkpoint was trained with.
-  static let knownModelTypes = ["bert"]
+  static let roberta = EncoderFamily(
+    configuration: { (file) throws(ModelError) in
+      let padding = try file.tokenIDs("pad_token_id")?.first ?? 1
+      return try bertConfiguration(file, paddingID: padding)
+    },
+    names: bertNames(prefix: "roberta."),
+    classifier: ClassifierOptions(
+      dense: "classifier.dense", activation: .tanh, output: "classifier.out_proj"))
 
-  init(_ file: ConfigurationFile) throws(ModelError) {
-    let type = try file.string("model_type") ?? file["architectures"]?[0]?.string ?? "unnamed"
-    guard Self.knownModelTypes.contains(type) else {
-      throw .unknownArchitecture(name: type, path: file.path, known: Self.knownModelTypes)
-    }
-    for (key, only) in [("hidden_act", "gelu"), ("position_embedding_type", "absolute")] {
-      let value = try file.string(key) ?? only
-      guard value == only else { throw file.unsupported(key, value, supported: [only]) }
-    }
-    guard try file.bool("is_decoder") != true else {
-      throw file.unsupported("is_decoder", "true", supported: ["false"])
-    }
-    hiddenSize = try file.requiredInteger("hidden_size", in: SizeLimits.hidden)
-    headCount = try file.requiredInteger("num_attention_heads", in: SizeLimits.heads)
-    guard hiddenSize % headCount == 0 else {
-      throw file.refusal(
-        "num_attention_heads", "\(headCount) does not divide hidden_size \(hiddenSize)")
-    }
-    vocabularySize = try file.requiredInteger("vocab_size", in: SizeLimits.vocabulary)
-    positionCount = try file.requiredInteger("max_position_embeddings", in: SizeLimits.positions)
-    typeCount = try file.integer("type_vocab_size", in: 1...1024) ?? 2
-    layerCount = try file.requiredInteger("num_hidden_layers", in: SizeLimits.layers)
-    intermediateSize = try file.requiredInteger("intermediate_size", in: SizeLimits.intermediate)
-    epsilon = try file.float("layer_norm_eps", in: SizeLimits.epsilon) ?? 1e-12
+  private static func bertNames(prefix: String) -> EncoderTensorNames {
+    EncoderTensorNames(
+      prefix: prefix, words: "embeddings.word_embeddings.weight",
+      positions: "embeddings.position_embeddings.weight",
+      types: "embeddings.token_type_embeddings.weight", embeddingNorm: "embeddings.LayerNorm",
+      layers: "encoder.layer.",
+      attention: .separate(
+        query: "attention.self.query", key: "attention.self.key", value: "attention.self.value"),
+      attentionOutput: "attention.output.dense", attentionNorm: "attention.output.LayerNorm",
+      feedForward: .plain("intermediate.dense"), down: "output.dense",
+      outputNorm: "output.LayerNorm")
   }
 }
 
-extension EncoderTensorNames {
-  /// Checkpoints of a model with a head on top carry a prefix in front of every name.
-  static let prefixes = ["", "bert."]
-
-  static func bert(prefix: String) -> EncoderTensorNames {
-    EncoderTensorNames(
-      words: prefix + "embeddings.word_embeddings.weight",
-      positions: prefix + "embeddings.position_embeddings.weight",
-      types: prefix + "embeddings.token_type_embeddings.weight",
-      embeddingNorm: prefix + "embeddings.LayerNorm",
-      layers: prefix + "encoder.layer.",
-      query: "attention.self.query", key: "attention.self.key", value: "attention.self.value",
-      attentionOutput: "attention.output.dense", attentionNorm: "attention.output.LayerNorm",
-      up: "intermediate.dense", down: "output.dense", outputNorm: "output.LayerNorm")
+private func bertConfiguration(_ file: ConfigurationFile, paddingID: Int32?) throws(ModelError)
+  -> TextEncoderConfiguration
+{
+  try file.require("hidden_act", "gelu")
+  try file.require("position_embedding_type", "absolute")
+  try file.require("is_decoder", false)
+  let (width, heads) = try file.widthAndHeads("hidden_size", "num_attention_heads")
+  let positions = try file.requiredInteger("max_position_embeddings", in: SizeLimits.positions)
+  let first = paddingID.map { Int($0) + 1 } ?? 0
+  guard positions > first else {
+    throw file.refusal("max_position_embeddings", "\(positions) leave none behind pad_token_id")
   }
-
-  /// The names that a checkpoint goes by.
-  static func of(_ checkpoint: Checkpoint) -> EncoderTensorNames {
-    let candidates = prefixes.map { bert(prefix: $0) }
-    return candidates.first { checkpoint.contains($0.words) } ?? bert(prefix: "")
-  }
+  let layers = try file.requiredInteger("num_hidden_layers", in: SizeLimits.layers)
+  return TextEncoderConfiguration(
+    vocabularySize: try file.requiredInteger("vocab_size", in: SizeLimits.vocabulary),
+    hiddenSize: width,
+    intermediateSize: try file.requiredInteger("intermediate_size", in: SizeLimits.intermediate),
+    headCount: heads, epsilon: try file.float("layer_norm_eps", in: SizeLimits.epsilon) ?? 1e-12,
+    layers: Array(repeating: .init(), count: layers),
+    positions: .learnt(count: positions, paddingID: paddingID),
+    typeCount: try file.integer("type_vocab_size", in: 1...1024) ?? 2,
+    maximumTokens: positions - first)
 }

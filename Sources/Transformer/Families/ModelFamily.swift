@@ -36,6 +36,15 @@ struct ModelFamily: Sendable {
     "StableLmForCausalLM": .stableLM,
   ]
 
+  /// The family whose layers config.json names, with a head that makes a language model of them or
+  /// without; nil where it names none.
+  static func ofLayers(_ file: ConfigurationFile) -> ModelFamily? {
+    let names = file["architectures"]?.array?.compactMap(\.string) ?? []
+    return names.lazy.compactMap { name in
+      known[name] ?? (name.hasSuffix("Model") ? known[name.dropLast(5) + "ForCausalLM"] : nil)
+    }.first
+  }
+
   /// The family that config.json asks for.
   static func of(_ file: ConfigurationFile) throws(ModelError) -> ModelFamily {
     let names = file["architectures"]?.array?.compactMap(\.string) ?? []

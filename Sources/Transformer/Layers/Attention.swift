@@ -24,6 +24,9 @@ struct Attention: Sendable {
   var softCap: Float = 0
   /// [H], what a step of distance adds to a head's scores.
   var slopes: [Float]?
+  /// Positions to either side that a token sees; nil: all that there are.
+  var reach: Int?
+  var positionBias: PositionBias?
 
   /// Adds its result for `x` to `hidden`, or puts it there instead of what is there; rows of `x` are
   /// made by `fill` where there is one.
@@ -104,15 +107,19 @@ struct Attention: Sendable {
           let piece = plan.pieces[index]
           let offset = head * groupSize * headDimension
           var call = martlet_attention(
-            half_precision: cache.layout.halfPrecision, causal: causal,
+            half_precision: cache.layout.halfPrecision, causal: causal || reach != nil,
             head_dimension: headDimension, token_count: piece.tokenCount, head_count: groupSize,
-            first_length: piece.visibleLength, window: window, scale: scale, soft_cap: softCap,
+            first_length: reach.map { piece.position + $0 + 1 } ?? piece.visibleLength,
+            window: reach.map { 2 * $0 + 1 } ?? window,
+            length: reach == nil ? 0 : piece.visibleLength, scale: scale, soft_cap: softCap,
             slopes: slopes.map { $0 + head * groupSize }, query: queries[piece.row] + offset,
             query_stride: queries.columns,
             output: attended[piece.row] + offset, output_stride: attended.columns,
             keys: cache.keys(layer: layer, head: head),
             values: cache.values(layer: layer, head: head),
-            block_stride: cache.layout.blockBytes, block_table: table + piece.tableStart)
+            block_stride: cache.layout.blockBytes, block_table: table + piece.tableStart,
+            bias: positionBias?.pointer(head: head * groupSize, position: piece.position),
+            bias_stride: positionBias?.stride ?? 0)
           kernel(&call)
         }
       }

@@ -10,6 +10,8 @@ struct BatchPlan: Sendable {
   struct Piece: Sendable {
     /// Of the first token in the batch.
     var row: Int
+    /// Of the first token in its sequence.
+    var position: Int
     var tokenCount: Int
     /// Positions that the first token sees.
     var visibleLength: Int
@@ -79,7 +81,7 @@ struct BatchPlan: Sendable {
     for offset in stride(from: 0, to: span.tokens.count, by: Self.pieceTokens) {
       pieces.append(
         Piece(
-          row: firstRow + offset,
+          row: firstRow + offset, position: span.start + offset,
           tokenCount: min(Self.pieceTokens, span.tokens.count - offset),
           visibleLength: causal ? span.start + offset + 1 : end,
           tableStart: tableStart))

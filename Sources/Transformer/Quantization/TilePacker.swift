@@ -9,7 +9,7 @@ protocol TilePacker: Sendable {
     _ rows: UnsafePointer<Float>, rowCount: Int, index: Int, into tile: UnsafeMutableRawPointer)
 }
 
-/// float32, float16 and bfloat16: the values themselves, rounded to the format.
+/// float32, float16, bfloat16 and its pairs: the values themselves, rounded to the format.
 struct FloatPacker: TilePacker {
   let format: WeightFormat
   let columns: Int

@@ -5,6 +5,8 @@ package import CKernels
 
 package enum WeightFormat: String, Sendable, CaseIterable {
   case float32, float16, bfloat16, int8, int4, nf4
+  /// bfloat16 whose products round activations to bfloat16, too.
+  case bfloat16Pairs
 
   /// Codes with scales, not numbers by themselves.
   var isQuantized: Bool { groupSize > 1 }
@@ -38,6 +40,7 @@ package enum WeightFormat: String, Sendable, CaseIterable {
     case .int8: MARTLET_INT8
     case .int4: MARTLET_INT4
     case .nf4: MARTLET_NF4
+    case .bfloat16Pairs: MARTLET_BFLOAT16_PAIRS
     }
   }
 }

@@ -58,7 +58,7 @@ package final class WeightMatrix: Sendable {
   ) throws {
     try self.init(rows: rows, columns: columns, format: format, packed: memory)
     switch format {
-    case .float32, .float16, .bfloat16:
+    case .float32, .float16, .bfloat16, .bfloat16Pairs:
       try pack(FloatPacker(format: format, columns: columns), pool: pool, row: row)
     case .int8, .int4:
       try pack(GroupPacker(format: format, columns: columns), pool: pool, row: row)

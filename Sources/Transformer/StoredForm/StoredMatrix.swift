@@ -32,7 +32,8 @@ struct StoredMatrix {
     }
     let scales = tensor(".scales", .float16, [rows, columns / max(1, format.groupSize)])
     switch format {
-    case .float32, .float16, .bfloat16: return [tensor("", format.elementType, [rows, columns])]
+    case .float32, .float16, .bfloat16, .bfloat16Pairs:
+      return [tensor("", format.elementType, [rows, columns])]
     case .int8: return [tensor("", .int8, [rows, columns]), scales]
     case .int4: return [tensor("", .uint8, [rows, columns / 2]), scales]
     case .nf4:
@@ -76,7 +77,7 @@ struct StoredMatrix {
 
   func write(to writer: SafetensorsWriter) throws(ModelError) {
     switch matrix.format {
-    case .float32, .float16, .bfloat16: try writeFloats(to: writer)
+    case .float32, .float16, .bfloat16, .bfloat16Pairs: try writeFloats(to: writer)
     case .int8, .int4:
       let scales = try writeCodes(to: writer)
       try writer.append(scales)

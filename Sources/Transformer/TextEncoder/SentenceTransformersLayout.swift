@@ -1,29 +1,46 @@
 // The files that sentence-transformers puts beside a model: modules.json with the steps from tokens
-// to a vector, the kind of pooling, the length at which texts are cut. A directory without
-// modules.json is pooled by the mean, as sentence-transformers does with it. Refuses steps and kinds
-// of pooling that there is no code for, by name.
+// to a vector, the length at which texts are cut, prompts. A directory without modules.json is
+// pooled by the mean, as sentence-transformers does with it. Refuses steps that there is no code
+// for, by name.
 
+import Compute
 import JSON
 
-struct SentenceTransformersLayout: Sendable, Hashable {
-  /// Where config.json and the weights are.
-  var modelDirectory: String
-  var pooling: Pooling = .mean
-  var normalize = false
-  /// Tokens, special ones included; nil where no file says so.
-  var maximumTokens: Int?
-
-  /// The last words of module types, which versions of the library put into different packages.
-  private static let supportedModules = ["Transformer", "Pooling", "Normalize"]
-
-  init(directory: String) throws(ModelError) {
-    modelDirectory = directory
-    let path = directory + "/modules.json"
-    if fileExists(path) { try readModules(path: path, directory: directory) }
-    maximumTokens = try Self.readMaximumTokens(modelDirectory)
+struct SentenceTransformersLayout: Sendable {
+  /// What happens to a text's vector after pooling.
+  enum Step: Sendable, Hashable {
+    /// The module's folder.
+    case dense(String)
+    case normalize
   }
 
-  private mutating func readModules(path: String, directory: String) throws(ModelError) {
+  /// Where config.json and the weights are.
+  var modelDirectory: String
+  var pooling = Pooling()
+  var steps: [Step] = []
+  /// Tokens, special ones included; nil where no file says so.
+  var maximumTokens: Int?
+  /// Texts are read in lower case.
+  var lowercases = false
+  /// False where `model_input_names` leaves out which of two texts a token belongs to.
+  var passesTokenTypes = true
+
+  /// The last words of module types, which versions of the library put into different packages.
+  private static let supportedModules = ["Transformer", "Pooling", "Dense", "Normalize"]
+
+  /// - Parameter needsPooling: false for models that score pairs, which list at most themselves
+  init(directory: String, needsPooling: Bool = true) throws(ModelError) {
+    modelDirectory = directory
+    let path = directory + "/modules.json"
+    if fileExists(path) {
+      try readModules(path: path, directory: directory, needsPooling: needsPooling)
+    }
+    try readLimits()
+  }
+
+  private mutating func readModules(path: String, directory: String, needsPooling: Bool)
+    throws(ModelError)
+  {
     let value = try ConfigurationFile.value(path: path, remedy: "")
     func refuse(_ reason: String) -> ModelError {
       .malformedConfiguration(path: path, key: "", reason: reason)
@@ -42,27 +59,35 @@ struct SentenceTransformersLayout: Sendable, Hashable {
       let kind = type.split(separator: ".").last.map(String.init) ?? type
       switch (kind, index) {
       case ("Transformer", 0): modelDirectory = moduleDirectory
-      case ("Pooling", 1): pooling = try Pooling(directory: moduleDirectory)
-      case ("Normalize", 2...): normalize = true
+      case ("Pooling", 1) where needsPooling: pooling = try Pooling(directory: moduleDirectory)
+      case ("Dense", 2...): steps.append(.dense(moduleDirectory))
+      case ("Normalize", 2...): steps.append(.normalize)
       default:
         throw .unsupportedOption(
-          path: path, key: "module \(index)", value: type, supported: Self.supportedModules)
+          path: path, key: "module \(index)", value: type,
+          supported: needsPooling ? Self.supportedModules : ["Transformer"])
       }
     }
-    guard modules.count >= 2 else { throw refuse("it lists no pooling module") }
+    guard modules.count >= 2 || !needsPooling else { throw refuse("it lists no pooling module") }
   }
 
-  /// `max_seq_length`, or else what the tokenizer says of the model (often a very large number).
-  private static func readMaximumTokens(_ directory: String) throws(ModelError) -> Int? {
+  /// `max_seq_length` of sentence-transformers, or else what the tokenizer says of the model (often a very large number).
+  private mutating func readLimits() throws(ModelError) {
     let limits = 1...Int(Int32.max)
-    let path = directory + "/sentence_bert_config.json"
+    let path = modelDirectory + "/sentence_bert_config.json"
     if fileExists(path) {
       let file = try ConfigurationFile(path: path, remedy: "")
-      if let length = try file.integer("max_seq_length", in: limits) { return length }
+      lowercases = try file.bool("do_lower_case") ?? false
+      maximumTokens = try file.integer("max_seq_length", in: limits)
     }
-    let tokenizer = directory + "/tokenizer_config.json"
-    guard fileExists(tokenizer) else { return nil }
-    let length = try ConfigurationFile(path: tokenizer, remedy: "")["model_max_length"]?.int
-    return length.flatMap { limits.contains($0) ? $0 : nil }
+    let tokenizer = modelDirectory + "/tokenizer_config.json"
+    guard fileExists(tokenizer) else { return }
+    let file = try ConfigurationFile(path: tokenizer, remedy: "")
+    if let names = file["model_input_names"]?.array {
+      passesTokenTypes = names.contains("token_type_ids")
+    }
+    if maximumTokens == nil, let length = file["model_max_length"]?.int, limits.contains(length) {
+      maximumTokens = length
+    }
   }
 }

@@ -5,6 +5,7 @@ import ArgumentParser
 import Compute
 import Inference
 import JSON
+import Transformer
 
 struct EmbedBenchCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -14,6 +15,7 @@ struct EmbedBenchCommand: AsyncParsableCommand {
   var model = "Models/all-MiniLM-L6-v2"
   @Option(help: "Texts per run.") var texts = 200
   @Option(help: "Words per text.") var words = 100
+  @Option(help: "float32 or bfloat16 (default: the quickest here).") var precision: String?
   @Option(help: "Compute threads (default: all usable cores).") var threads: Int?
   @Option(help: "Counted runs; the median is reported.") var runs = 3
   @Flag(help: "Print JSON.") var json = false
@@ -21,7 +23,10 @@ struct EmbedBenchCommand: AsyncParsableCommand {
   func run() async throws {
     let pool = ThreadPool(threads: threads)
     let embedder: TextEmbedder
-    do { embedder = try TextEmbedder(directory: model, pool: pool) } catch {
+    let precision = try precision.map(Self.precision) ?? .preferred
+    do {
+      embedder = try TextEmbedder(directory: model, precision: precision, pool: pool)
+    } catch {
       throw CommandFailure.configuration("\(error)")
     }
     let corpus = BenchText.documents(count: texts, words: words)
@@ -32,10 +37,19 @@ struct EmbedBenchCommand: AsyncParsableCommand {
     }
     var report = BenchReport("embed", pool: pool)
     report["model"] = .string(model)
+    report["precision"] = .string(precision.rawValue)
     report["texts_per_second"] = .rounded(Double(texts) / batch.median)
     report["tokens_per_second"] = .rounded(Double(tokens) / batch.median)
     report["tokens_per_text"] = .rounded(Double(tokens) / Double(max(1, texts)), 1)
     report["short_query_ms"] = .rounded(query.median * 1000)
     report.print(asJSON: json)
+  }
+
+  private static func precision(_ name: String) throws(CommandFailure) -> EncoderPrecision {
+    guard let precision = EncoderPrecision(rawValue: name) else {
+      let known = EncoderPrecision.allCases.map(\.rawValue).joined(separator: " or ")
+      throw .configuration("--precision is '\(name)', expected \(known)")
+    }
+    return precision
   }
 }

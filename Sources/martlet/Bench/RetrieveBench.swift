@@ -121,7 +121,7 @@ private struct RandomEmbedder: Embedder {
 
   func tokenCount(_ text: String) -> Int { text.utf8.count / 5 }
 
-  func embed(_ texts: [String]) async throws -> [EmbeddedText] {
+  func embed(_ texts: [String], prompt: String) async throws -> [EmbeddedText] {
     texts.map { text in
       // FNV-1a of the text starts the generator, so that the same text has the same vector.
       var state = text.utf8.reduce(UInt64(0xcbf2_9ce4_8422_2325)) {

@@ -43,6 +43,18 @@ struct EmbeddingTests {
     #expect(abs(numbers.reduce(0) { $0 + $1 * $1 } - 1) < 1e-5)
   }
 
+  @Test func promptsGoInFrontOfTexts() async throws {
+    let server = try await TestServer.shared.value
+    func data(_ body: JSONValue) async throws -> JSONValue? {
+      try await server.post("/v1/embeddings", body).json["data"]
+    }
+    let whole = try await data(["input": "query: hello"])
+    #expect(try await data(["input": "hello", "prompt": "query: "]) == whole)
+    // MiniLM's author has no prompt for queries.
+    #expect(
+      try await data(["input": "hello", "prompt_name": "query"]) == data(["input": "hello"]))
+  }
+
   @Test func tokensGiveTheVectorOfTheirText() async throws {
     let server = try await TestServer.shared.value
     let tokens = try await server.post(
@@ -58,6 +70,8 @@ struct EmbeddingTests {
     #"{"input": "a", "encoding_format": "hex"}"#, #"{"input": "a", "dimensions": 0}"#,
     #"{"input": "a", "dimensions": 385}"#, #"{"input": [-1]}"#, #"{"input": [99999999]}"#,
     #"{"input": [[]]}"#, #"{"input": "a", "model": "default"}"#,
+    #"{"input": "a", "prompt_name": "none"}"#, #"{"input": [5], "prompt_name": "query"}"#,
+    #"{"input": "a", "prompt": "p ", "prompt_name": "query"}"#, #"{"input": "a", "prompt": 5}"#,
   ])
   func badInputIsRefused(body: String) async throws {
     let server = try await TestServer.shared.value

@@ -163,7 +163,7 @@ struct RetrievalTests {
     ("/retrieve", #"{"query": "a", "collection": "nowhere"}"#, 404),
     ("/retrieve", #"{"query": "a", "filter": {"type": "like", "key": "k", "value": 1}}"#, 400),
     ("/retrieve", #"{"vector": [1, 2, 3]}"#, 400),
-    ("/retrieve", #"{"query": "a", "rerank": true}"#, 400),
+    ("/retrieve", #"{"query": "a", "rerank": true}"#, 503),
     ("/collections/nowhere/documents", #"{"text": "a"}"#, 404),
     ("/collections/default/documents", #"{"text": "a", "colour": "red"}"#, 400),
     ("/collections/default/documents", "\u{0}", 400),

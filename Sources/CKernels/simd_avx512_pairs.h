@@ -1,0 +1,72 @@
+// Products of bfloat16 with bfloat16, summed in float32 (AVX512-BF16's vdpbf16ps): two columns at a
+// time, twice as many multiplications per instruction as in float32. One accumulator per tile and
+// token; how many of them a loop serves changes nothing in any one. Included by tables whose target
+// has the instruction (simd_table.h).
+
+SIMD_INLINE void fold_pairs_of(size_t tiles, size_t tokens, const product_part *p, size_t first) {
+  floats sums[FLOAT_TILES][FLOAT_TOKENS];
+  UNROLL for (size_t t = 0; t < tiles; t++) {
+    UNROLL for (size_t n = 0; n < tokens; n++) sums[t][n] = zeros();
+  }
+  size_t pairs = divide_up(p->columns, 2);
+  const uint32_t *x = (const uint32_t *)p->block + first;  // [pairs][width]
+  for (size_t k = 0; k < pairs; k++, x += p->width) {
+    __m512bh w[FLOAT_TILES];
+    UNROLL for (size_t t = 0; t < tiles; t++) {
+      w[t] = (__m512bh)_mm512_loadu_si512(p->tiles[t] + 4 * TILE * k);
+    }
+    UNROLL for (size_t n = 0; n < tokens; n++) {
+      __m512bh value = (__m512bh)_mm512_set1_epi32((int)x[n]);
+      UNROLL for (size_t t = 0; t < tiles; t++) {
+        sums[t][n] = _mm512_dpbf16_ps(sums[t][n], w[t], value);
+      }
+    }
+  }
+  UNROLL for (size_t n = 0; n < tokens; n++) {
+    UNROLL for (size_t t = 0; t < tiles; t++) store_sums(p, t, first + n, sums[t][n]);
+  }
+}
+
+SIMD_INLINE void fold_pairs_tiles(size_t tiles, const product_part *p) {
+  for (size_t n = 0, done; n < p->width; n += done) {
+    size_t left = p->width - n;
+    done = left >= FLOAT_TOKENS ? FLOAT_TOKENS : left >= 4 ? 4 : 1;
+    if (done == FLOAT_TOKENS) fold_pairs_of(tiles, FLOAT_TOKENS, p, n);
+    else if (done == 4) fold_pairs_of(tiles, 4, p, n);
+    else fold_pairs_of(tiles, 1, p, n);
+  }
+}
+
+SIMD static void fold_pairs(const product_part *p) {
+  if (p->tile_count == 2) fold_pairs_tiles(2, p);
+  else fold_pairs_tiles(1, p);
+}
+
+// Sixteen pairs of a token at a time, rounded to nearest, ties to even; subnormals become zero.
+SIMD static void prepare_pairs(const float *x, size_t columns, size_t width, uint32_t *to) {
+  for (size_t n = 0; n < width; n++, x += columns) {
+    for (size_t i = 0; i < columns; i += 32) {
+      uint32_t pairs[16] __attribute__((aligned(64)));
+      size_t left = columns - i;
+      floats low = load_first(x + i, left);
+      floats high = load_first(x + i + 16, left > 16 ? left - 16 : 0);
+      _mm512_store_si512(pairs, (__m512i)_mm512_cvtne2ps_pbh(high, low));
+      for (size_t k = 0; k < smaller(16, divide_up(left, 2)); k++) {
+        to[(i / 2 + k) * width + n] = pairs[k];
+      }
+    }
+  }
+}
+
+static void prepare_any(martlet_format format, const float *x, size_t columns, size_t tokens,
+                        size_t block_begin, size_t block_end, void *prepared) {
+  if (format != MARTLET_BFLOAT16_PAIRS) {
+    simd_prepare(format, x, columns, tokens, block_begin, block_end, prepared);
+    return;
+  }
+  size_t per_block = martlet_token_block(format), bytes = prepared_block_bytes(format, columns);
+  for (size_t b = block_begin; b < block_end; b++) {
+    size_t first = b * per_block, width = smaller(per_block, tokens - first);
+    prepare_pairs(x + first * columns, columns, width, (uint32_t *)((char *)prepared + b * bytes));
+  }
+}
