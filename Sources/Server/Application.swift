@@ -31,7 +31,8 @@ package final class Application: Sendable {
     self.logger = logger
     jobs = JobBoard(logger: logger)
     router = Routes(
-      state: state, metrics: metrics, jobs: jobs, keys: keys, logger: logger
+      state: state, metrics: metrics, jobs: jobs, keys: keys, logger: logger,
+      adapterFolder: AdapterFolder(path: configuration.adapterDirectory)
     ).router()
   }
 
@@ -54,8 +55,8 @@ package final class Application: Sendable {
     let house = try await House.open(
       configuration, serverURL: serverURL, logger: logger, progress: progress)
     state.publish(
-      chat: house.chat, embedding: house.embedding, documents: house.documents,
-      answers: answers)
+      chat: house.chat, adapters: house.adapters, embedding: house.embedding,
+      documents: house.documents, answers: answers)
     logger.info("ready", metadata: ["load_seconds": .stringConvertible(watch.seconds)])
     if let weights = house.chat?.unsavedWeights {
       saving.withLock { $0 = WeightSaving.start(weights, logger: logger) }

@@ -14,6 +14,7 @@ struct Routes: Sendable {
   let jobs: JobBoard
   let keys: APIKeys?
   let logger: Logger
+  let adapterFolder: AdapterFolder
 
   func router() -> Router {
     var router = Router(
@@ -49,6 +50,9 @@ struct Routes: Sendable {
     let models = Models(state: state)
     add(.get, ["/v1/models"], models.list)
     add(.get, ["/v1/models/{id}"], models.get)
+    let adapters = Adapters(state: state, folder: adapterFolder, logger: logger)
+    add(.post, ["/v1/adapters"], adapters.load)
+    add(.delete, ["/v1/adapters/{name}"], adapters.remove)
     add(
       .post, ["/v1/chat/completions", "/chat"],
       ChatCompletions(state: state, metrics: metrics).respond)

@@ -14,10 +14,9 @@ struct MartletCommand: AsyncParsableCommand {
     version: Martlet.version,
     subcommands: [
       ServeCommand.self, ChatCommand.self, IngestCommand.self, ReindexCommand.self,
-      RetrieveCommand.self,
-      EmbedCommand.self, InspectCommand.self, QuantizeCommand.self, BenchCommand.self,
-      EvaluateCommand.self, BackupCommand.self, RestoreCommand.self, DoctorCommand.self,
-      VersionCommand.self,
+      RetrieveCommand.self, EmbedCommand.self, InspectCommand.self, QuantizeCommand.self,
+      MergeCommand.self, BenchCommand.self, EvaluateCommand.self, BackupCommand.self,
+      RestoreCommand.self, DoctorCommand.self, VersionCommand.self,
     ])
 
   static func main() async {
