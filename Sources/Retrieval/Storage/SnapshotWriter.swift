@@ -22,10 +22,12 @@ final class SnapshotWriter: Sendable {
   private let thread: ComputeThread
   private let saved = Mutex<[Int64: Saved]>([:])
   private let watch = Mutex<Task<Void, Never>?>(nil)
+  /// Collections whose last attempt failed: said once, however often it is tried again.
+  private let failed = Mutex<Set<Int64>>([])
 
   /// Between looks.
   private static let interval = Duration.seconds(15)
-  /// After this time a hundredth of the rows is worth a snapshot, an eighth at once.
+  /// After this time a hundredth of the rows is worth a snapshot, a quarter at once.
   private static let longTime = Duration.seconds(600)
   /// Fewer changed rows are read back in no time.
   private static let leastChange = 2048
@@ -73,21 +75,32 @@ final class SnapshotWriter: Sendable {
     await write { index, saved in
       let changes = index.changeCount - (saved?.changeCount ?? 0)
       let isOld = saved.map { ContinuousClock.now - $0.at > Self.longTime } ?? false
-      return changes >= max(Self.leastChange, index.rowCount / (isOld ? 100 : 8))
+      return changes >= max(Self.leastChange, index.rowCount / (isOld ? 100 : 4))
     }
   }
 
   private func write(_ isDue: @escaping @Sendable (CollectionIndex, Saved?) -> Bool) async {
-    do {
-      try await thread.perform { [self] in
-        for index in indexes.all where index.liveRowCount > 0 {
-          let last = saved.withLock { $0[index.collection] }
-          if last?.generation != index.generation, isDue(index, last) { try write(index) }
-        }
+    // Nothing that it runs throws.
+    try? await thread.perform { [self] in
+      for index in indexes.all where index.liveRowCount > 0 {
+        let last = saved.withLock { $0[index.collection] }
+        if last?.generation != index.generation, isDue(index, last) { attempt(index) }
       }
-    } catch {
-      report("no snapshot of an index could be written, the next start may take longer: \(error)")
     }
+  }
+
+  private func attempt(_ index: CollectionIndex) {
+    do {
+      try write(index)
+      failed.withLock { _ = $0.remove(index.collection) }
+    } catch {
+      guard failed.withLock({ $0.insert(index.collection).inserted }) else { return }
+      report("a snapshot of an index can't be written, the next start may take longer: \(error)")
+    }
+  }
+
+  private struct NotWritten: Error, CustomStringConvertible {
+    var description: String { "no room or no permission in the folder \"indexes\"" }
   }
 
   private func write(_ index: CollectionIndex) throws {
@@ -98,10 +111,8 @@ final class SnapshotWriter: Sendable {
       }
       return record
     }
-    guard let record, snapshots.save(index, record) else {
-      if record != nil { report("the snapshot of an index could not be written") }
-      return
-    }
+    guard let record else { return }
+    guard snapshots.save(index, record) else { throw NotWritten() }
     saved.withLock {
       $0[index.collection] = Saved(
         generation: index.generation, changeCount: index.changeCount, at: .now)

@@ -11,11 +11,11 @@ extension DocumentStore {
     _ = try await lookUp(inputs, in: name)
   }
 
-  /// - Parameter progress: told how many documents are stored
+  /// Stores documents that `check` let pass.
+  /// - Parameter progress: told how many of them are stored
   package func putDocumentsInParts(
     _ inputs: [DocumentInput], in name: String, progress: @Sendable (Int) -> Void
   ) async throws -> IngestResult {
-    try await check(inputs, in: name)
     var total = IngestResult()
     for part in Self.parts(inputs) {
       try Task.checkCancellation()

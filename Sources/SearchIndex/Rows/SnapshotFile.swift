@@ -131,7 +131,9 @@ package final class SnapshotFile: @unchecked Sendable {
     var isWritten = head.withUnsafeBytes { put($0, at: 0, descriptor) }
     var offset = head.count
     for section in sections where isWritten {
-      isWritten = put(section, at: offset, descriptor)
+      // Synced bit by bit: a file system that has all of a large file to write at once keeps those
+      // waiting who sync anything else, such as commits.
+      isWritten = put(section, at: offset, descriptor) && fdatasync(descriptor) == 0
       offset += roundUp(section.count, alignment)
     }
     isWritten = isWritten && ftruncate(descriptor, offset) == 0 && fsync(descriptor) == 0

@@ -1,5 +1,5 @@
 // `martlet bench retrieve`: milliseconds per search over many chunks with random vectors, in a
-// database of its own in a temporary folder, or over vectors (`--vectors`) or words (`--texts`) alone.
+// database of its own in a temporary folder, which is then opened again; or over vectors (`--vectors`) or words (`--texts`) alone.
 
 import ArgumentParser
 import Compute
@@ -30,10 +30,22 @@ struct RetrieveBenchCommand: AsyncParsableCommand {
       FileManager.default.temporaryDirectory.path
       + "/martlet-bench-\(UInt32.random(in: 0 ... .max))"
     defer { try? FileManager.default.removeItem(atPath: folder) }
-    let store = try await DocumentStore.open(
+    var report = BenchReport("retrieve", pool: pool)
+    try await measureStore(folder, pool, into: &report)
+    try await measureOpening(folder, pool, into: &report)
+    report.print(asJSON: json)
+  }
+
+  private func open(_ folder: String, _ pool: ThreadPool) async throws -> DocumentStore {
+    try await DocumentStore.open(
       DocumentStoreConfiguration(dataDirectory: folder),
       embedder: RandomEmbedder(dimension: dimension), pool: pool)
-    var report = BenchReport("retrieve", pool: pool)
+  }
+
+  private func measureStore(
+    _ folder: String, _ pool: ThreadPool, into report: inout BenchReport
+  ) async throws {
+    let store = try await open(folder, pool)
     report["chunks"] = .integer(Int64(chunks))
     report["dimension"] = .integer(Int64(dimension))
     let ingest = try await Timings.measure(runs: 1, warmUps: 0) { try await fill(store) }
@@ -43,7 +55,21 @@ struct RetrieveBenchCommand: AsyncParsableCommand {
       try await search(mode, queries, store, into: &report)
     }
     try await store.close()
-    report.print(asJSON: json)
+  }
+
+  /// From the index that the store left when it was closed, and from the database alone.
+  private func measureOpening(
+    _ folder: String, _ pool: ThreadPool, into report: inout BenchReport
+  ) async throws {
+    let saved = try await Timings.measure(runs: 1, warmUps: 0) {
+      _ = try await open(folder, pool)
+    }
+    report["open_ms"] = .rounded(saved.median * 1000)
+    try FileManager.default.removeItem(atPath: folder + "/indexes")
+    let anew = try await Timings.measure(runs: 1, warmUps: 0) {
+      _ = try await open(folder, pool)
+    }
+    report["open_without_snapshot_ms"] = .rounded(anew.median * 1000)
   }
 
   /// With and without filters in turn, so that what else the machine does hits all alike. Each filter
