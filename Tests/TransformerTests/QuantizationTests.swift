@@ -44,7 +44,7 @@ import Testing
     return values
   }
 
-  /// Against the matrix's own dequantised rows; nf4 allows for float16 scales and 12-bit inputs.
+  /// Against the matrix's own dequantised rows; quantised formats and pairs round their inputs, too.
   @Test(arguments: formats) func productsMatchTheRows(format: WeightFormat) throws {
     let (rows, columns, tokens) = (70, 320, 150)
     var source = SeededValues(seed: 21)
@@ -61,7 +61,7 @@ import Testing
         exact.append(sum)
       }
     }
-    let tolerance = [.int8: 1.1e-2, .int4: 1.1e-2, .nf4: 2.2e-3][format] ?? 1e-6
+    let tolerance = [.int8: 1.1e-2, .int4: 1.1e-2, .nf4: 2.2e-3, .bfloat16Pairs: 2.2e-3][format] ?? 1e-6
     #expect(relativeError(multiply(matrix, x), exact) < tolerance)
   }
 
@@ -88,7 +88,8 @@ import Testing
     let weights = source.normals(64 * 512, scale: 0.02)
     let values = dequantized(try matrix(weights, rows: 64, format: format))
     let bounds: [WeightFormat: Double] = [
-      .float32: 0, .float16: 3e-4, .bfloat16: 2e-3, .int8: 6e-3, .int4: 0.082, .nf4: 0.098,
+      .float32: 0, .float16: 3e-4, .bfloat16: 2e-3, .bfloat16Pairs: 2e-3, .int8: 6e-3, .int4: 0.082,
+      .nf4: 0.098,
     ]
     let bound = try #require(bounds[format])
     #expect(relativeError(values, weights.map(Double.init)) <= bound)
