@@ -41,7 +41,8 @@ struct PostProcessor: Sendable {
       try node.allow(["type", "single", "pair", "special_tokens"])
       parts = try Self.template(node, knows: knows)
       if let pair = try node.optional("pair") {
-        pairParts = try Self.pairTemplate(pair, of: node, knows: knows)
+        let template = try Self.pairTemplate(pair, of: node, knows: knows)
+        if !template.isEmpty { pairParts = template }
       }
     case "BertProcessing":
       try node.allow(["type", "sep", "cls"])

@@ -204,6 +204,16 @@ import Testing
     try expectError(
       "post_processor", template([["Sequence": ["id": "B", "type_id": 0]]], [:]),
       key: "post_processor.single[0].Sequence.id", contains: "B")
+    func pair(_ parts: JSONValue) -> JSONValue {
+      ["type": "TemplateProcessing", "single": [], "pair": parts, "special_tokens": [:]]
+    }
+    try expectError(
+      "post_processor", pair([["Sequence": ["id": "C", "type_id": 0]]]),
+      key: "post_processor.pair[0].Sequence.id", contains: "C")
+    try expectError(
+      "post_processor", pair([["Sequence": ["id": "A", "type_id": 256]]]),
+      key: "post_processor.pair[0].Sequence.type_id")
+    try expectError("post_processor", pair([piece]), key: "post_processor.special_tokens")
     try expectError(
       "post_processor", ["type": "BertProcessing", "sep": ["a"], "cls": ["a", 0]],
       key: "post_processor.sep")
