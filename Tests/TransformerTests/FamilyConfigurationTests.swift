@@ -161,4 +161,25 @@ import Testing
     let pairs = RowSelection(storedCount: 12, run: 6, stride: 6, interleaved: 4)
     #expect((0..<12).map(pairs.storedRow) == [0, 2, 1, 3, 4, 5, 6, 8, 7, 9, 10, 11])
   }
+
+  /// As save_pretrained writes GPT-2, and as a model that sees images too has its text part.
+  @Test(arguments: [("gpt2", "transformer."), ("gemma3", "language_model.")])
+  func namesMayHaveAPrefix(name: String, prefix: String) throws {
+    let tokens = Array(try Golden(name).tokens.prefix(20))
+    let directory = try ModelDirectory(copyOf: name)
+    try directory.editHeader { header in
+      header = JSONObject(
+        uniqueKeysWithValues: header.map { ($0 == "__metadata__" ? $0 : prefix + $0, $1) })
+    }
+    if prefix == "language_model." {
+      let text = try JSONValue(parsing: directory.read("config.json"))
+      let whole: JSONValue = [
+        "architectures": ["Gemma3ForConditionalGeneration"], "text_config": text,
+        "vision_config": ["hidden_size": 8],
+      ]
+      try directory.write("config.json", whole.serialized())
+    }
+    let model = try CausalLM.load(directory: directory.path, scheme: .none, pool: Fixtures.pool)
+    #expect(identical(try model.logits(of: tokens), try Fixtures.load(name).logits(of: tokens)))
+  }
 }

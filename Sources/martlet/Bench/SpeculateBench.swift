@@ -80,6 +80,7 @@ private struct QuotingModel: LanguageModel {
   var contextLength: Int { model.contextLength }
   var blockSize: Int { model.blockSize }
   var kvBytesPerBlock: Int { model.kvBytesPerBlock }
+  var recomputationLength: Int? { model.recomputationLength }
   var endOfSequenceTokens: Set<Int32> { [] }
 
   func makeKVCache(blockCount: Int) throws -> KVCache {
