@@ -148,12 +148,15 @@ def usearch_exact(rows, queries):
 
 
 def sqlite_vec(rows, queries):
+    import apsw  # the sqlite3 module may be built without extensions
     import sqlite_vec as extension
-    database = sqlite3.connect(":memory:")
+    database = apsw.Connection(":memory:")
     database.enable_load_extension(True)
-    extension.load(database)
+    database.load_extension(extension.loadable_path())
     database.execute(f"CREATE VIRTUAL TABLE v USING vec0(x float[{rows.shape[1]}] distance_metric=cosine)")
-    database.executemany("INSERT INTO v (rowid, x) VALUES (?, ?)", ((i, row.tobytes()) for i, row in enumerate(rows)))
+    with database:
+        database.executemany("INSERT INTO v (rowid, x) VALUES (?, ?)",
+                             ((i, row.tobytes()) for i, row in enumerate(rows)))
 
     def search(run):
         sql = "SELECT rowid FROM v WHERE x MATCH ? AND k = ?"

@@ -31,7 +31,7 @@ struct IndexSnapshots: Sendable {
   /// Raised whenever the sections change.
   private static let version = 2
 
-  init(dataDirectory: String, storage: VectorStorage, pool: ThreadPool) {
+  init(dataDirectory: String, storage: VectorStorage = .memory, pool: ThreadPool) {
     self.storage = storage
     folder = dataDirectory + "/indexes"
     self.pool = pool
