@@ -17,7 +17,8 @@ struct CollectionRecord: Sendable, Hashable {
 
   private static let columns = """
     id, name, strategy, size, overlap, separator, metric, language, embedding_name, \
-    embedding_dimension, embedding_maximum_tokens, embedding_hash, generation, created_at
+    embedding_dimension, embedding_maximum_tokens, embedding_hash, generation, created_at, \
+    threshold
     """
 
   private init(_ row: Row) throws {
@@ -43,6 +44,7 @@ struct CollectionRecord: Sendable, Hashable {
     }
     generation = try row.int64(at: 12)
     createdAt = try row.int(at: 13)
+    settings.chunking.threshold = max(1, min(try row.int(at: 14), 99))
   }
 
   static func all(_ database: Database) throws -> [CollectionRecord] {
@@ -75,14 +77,14 @@ struct CollectionRecord: Sendable, Hashable {
       sql: """
         INSERT INTO collections (name, strategy, size, overlap, separator, metric, language,
           embedding_name, embedding_dimension, embedding_maximum_tokens, embedding_hash,
-          created_at)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+          created_at, threshold)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
       arguments: [
         name, settings.chunking.strategy.rawValue, settings.chunking.size,
         settings.chunking.overlap, settings.chunking.separator, settings.metric.rawValue,
         settings.language, embedding?.name, embedding?.dimension, embedding?.maximumTokens,
-        embedding?.weightHash, now,
+        embedding?.weightHash, now, settings.chunking.threshold,
       ])
     return try require(name, database)
   }
@@ -93,12 +95,13 @@ struct CollectionRecord: Sendable, Hashable {
       sql: """
         UPDATE collections SET strategy = ?, size = ?, overlap = ?, separator = ?, metric = ?,
           language = ?, embedding_name = ?, embedding_dimension = ?,
-          embedding_maximum_tokens = ?, embedding_hash = ? WHERE id = ?
+          embedding_maximum_tokens = ?, embedding_hash = ?, threshold = ? WHERE id = ?
         """,
       arguments: [
         settings.chunking.strategy.rawValue, settings.chunking.size, settings.chunking.overlap,
         settings.chunking.separator, settings.metric.rawValue, settings.language,
-        embedding?.name, embedding?.dimension, embedding?.maximumTokens, embedding?.weightHash, id,
+        embedding?.name, embedding?.dimension, embedding?.maximumTokens, embedding?.weightHash,
+        settings.chunking.threshold, id,
       ])
   }
 

@@ -7,7 +7,7 @@ import GRDB
 enum Schema {
   /// "MRTL".
   static let applicationID = 0x4D52_544C
-  static let version = 3
+  static let version = 4
 
   static var migrator: DatabaseMigrator {
     var migrator = DatabaseMigrator()
@@ -28,6 +28,15 @@ enum Schema {
     migrator.registerMigration("3 jobs, generations of snapshots") { database in
       try database.execute(sql: version3)
       try database.execute(sql: "PRAGMA user_version = 3")
+    }
+    migrator.registerMigration("4 pages and headings of chunks, thresholds") { database in
+      try database.execute(
+        sql: """
+          ALTER TABLE chunks ADD COLUMN page INTEGER;
+          ALTER TABLE chunks ADD COLUMN heading TEXT;
+          ALTER TABLE collections ADD COLUMN threshold INTEGER NOT NULL DEFAULT 95;
+          PRAGMA user_version = 4
+          """)
     }
     return migrator
   }
