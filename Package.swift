@@ -24,6 +24,8 @@ let package = Package(
     .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CStemmer", providers: [.apt(["libstemmer-dev"])]),
     .systemLibrary(name: "COnig", pkgConfig: "oniguruma", providers: [.apt(["libonig-dev"])]),
+    .systemLibrary(name: "CXML2", pkgConfig: "libxml-2.0", providers: [.apt(["libxml2-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CLinux"),
     .target(name: "CKernels", cSettings: [.define("NDEBUG", .when(configuration: .release))]),
 
@@ -32,6 +34,7 @@ let package = Package(
       name: "JSON",
       dependencies: [.product(name: "OrderedCollections", package: "swift-collections")],
       swiftSettings: swift),
+    .target(name: "Archives", dependencies: ["CZlib"], swiftSettings: swift),
     .target(name: "Compute", dependencies: ["CKernels", "CLinux"], swiftSettings: swift),
 
     // The network.
@@ -64,7 +67,7 @@ let package = Package(
     // Models.
     .target(
       name: "Transformer",
-      dependencies: ["CKernels", "COnig", "COpenSSL", "CLinux", "Compute", "JSON"],
+      dependencies: ["Archives", "CKernels", "COnig", "COpenSSL", "CLinux", "Compute", "JSON"],
       swiftSettings: swift),
     .target(
       name: "Inference",
@@ -81,7 +84,7 @@ let package = Package(
     .target(
       name: "Retrieval",
       dependencies: [
-        "CKernels", "COpenSSL", "CLinux", "Compute", "JSON", "SearchIndex",
+        "Archives", "CKernels", "COpenSSL", "CLinux", "CXML2", "Compute", "JSON", "SearchIndex",
         .product(name: "GRDB", package: "GRDB.swift"),
       ],
       swiftSettings: swift),
@@ -139,7 +142,7 @@ let package = Package(
       name: "TokenizersTests", dependencies: ["JSON", "Tokenizers"], swiftSettings: swift),
     .testTarget(
       name: "TransformerTests",
-      dependencies: ["CKernels", "Compute", "Fuzzing", "JSON", "Transformer"],
+      dependencies: ["Archives", "CKernels", "Compute", "Fuzzing", "JSON", "Transformer"],
       swiftSettings: swift),
     .testTarget(
       name: "InferenceTests",
@@ -154,7 +157,7 @@ let package = Package(
     .testTarget(
       name: "RetrievalTests",
       dependencies: [
-        "Compute", "JSON", "Retrieval", "SearchIndex",
+        "Archives", "Compute", "Fuzzing", "JSON", "Retrieval", "SearchIndex",
         .product(name: "GRDB", package: "GRDB.swift"),
         .product(name: "GRDBSQLite", package: "GRDB.swift"),
       ],
@@ -166,6 +169,12 @@ let package = Package(
         "Transformer",
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Yams", package: "Yams"),
+      ],
+      swiftSettings: swift),
+    .testTarget(
+      name: "CommandLineTests",
+      dependencies: [
+        "JSON", "Retrieval", "martlet", .product(name: "HTTPTypes", package: "swift-http-types"),
       ],
       swiftSettings: swift),
   ],

@@ -36,3 +36,16 @@ int clinux_accept(int listener, struct sockaddr_storage *peer, socklen_t *length
       accept4(listener, (struct sockaddr *)peer, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
   return descriptor >= 0 ? descriptor : -errno;
 }
+
+int clinux_pipe(int *reading, int *writing) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return -errno;
+  *reading = ends[0];
+  *writing = ends[1];
+  return 0;
+}
+
+int clinux_memory_file(const char *name) {
+  int descriptor = memfd_create(name, MFD_CLOEXEC);
+  return descriptor >= 0 ? descriptor : -errno;
+}

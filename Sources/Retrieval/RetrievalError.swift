@@ -13,6 +13,10 @@ package enum RetrievalError: Error, Sendable, Hashable {
   /// One document of a batch; nothing of the batch was stored.
   case invalidDocument(index: Int, id: String?, message: String)
   case unsupportedContentType(String, supported: [String])
+  /// The format could be read, if something were installed.
+  case formatUnavailable(format: String, needs: String)
+  /// What comes out of a document passes a limit.
+  case documentTooLarge(message: String)
   /// The state of the collection doesn't allow it.
   case conflict(message: String)
 
@@ -48,6 +52,8 @@ extension RetrievalError {
     case .unsupported: "unsupported"
     case .invalidDocument: "invalid_document"
     case .unsupportedContentType: "unsupported_content_type"
+    case .formatUnavailable: "format_unavailable"
+    case .documentTooLarge: "document_too_large"
     case .conflict: "conflict"
     case .embeddingModelMissing: "no_embedding_model"
     case .rerankModelMissing: "no_rerank_model"
@@ -92,7 +98,9 @@ extension RetrievalError: CustomStringConvertible {
       "document \(index)\(id.map { " (id \"\($0)\")" } ?? ""): \(message); nothing was stored"
     case .unsupportedContentType(let type, let supported):
       "content type \"\(type)\" can't be read; supported are \(supported.joined(separator: ", "))"
-    case .conflict(let message): message
+    case .formatUnavailable(let format, let needs):
+      "documents in \(format) can't be read here: that needs \(needs)"
+    case .conflict(let message), .documentTooLarge(let message): message
     default: modelDescription ?? storageDescription
     }
   }

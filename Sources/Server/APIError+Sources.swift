@@ -49,7 +49,8 @@ extension APIError {
     switch error {
     case .collectionNotFound, .documentNotFound: status = 404
     case .invalidRequest, .unsupported, .invalidDocument: status = 400
-    case .unsupportedContentType: status = 415
+    case .unsupportedContentType, .formatUnavailable: status = 415
+    case .documentTooLarge: status = 413
     case .conflict, .embeddingModelMismatch: status = 409
     case .embeddingModelMissing: status = 503
     case .rerankModelMissing:

@@ -68,4 +68,24 @@ import Testing
       #expect(chunks.map(golden.text.string) == golden.chunks)
     }
   }
+
+  @Test func codeCutsLikeLangChain() throws {
+    let fixture = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+      .appendingPathComponent("../Fixtures/retrieval/code.json")
+    let golden = try JSONValue(parsing: [UInt8](Data(contentsOf: fixture)))
+    var languages: Set<String> = []
+    for golden in try #require(golden["cases"]?.array) {
+      let language = try #require(golden["language"]?.string)
+      languages.insert(language)
+      var settings = ChunkingSettings()
+      settings.strategy = .code
+      settings.size = try #require(golden["size"]?.int)
+      settings.overlap = try #require(golden["overlap"]?.int)
+      let text = ScalarText(try #require(golden["text"]?.string))
+      let chunks = settings.chunker(limit: nil, format: language).chunks(of: text)
+      #expect(
+        chunks.map(text.string) == golden["chunks"]?.array?.compactMap(\.string), "\(language)")
+    }
+    #expect(languages.sorted() == CodeSeparators.languages)
+  }
 }

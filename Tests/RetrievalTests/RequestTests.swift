@@ -148,9 +148,8 @@ import Testing
     (#"{"chunking":[]}"#, "chunking"), (#"{"chunking":{"size":0}}"#, "chunking.size"),
     (#"{"chunking":{"size":10,"overlap":10}}"#, "chunking.overlap"),
     (#"{"chunking":{"separator":"x"}}"#, "chunking.separator"),
-    (#"{"chunking":{"strategy":"markdown"}}"#, "chunking.strategy"),
-    (#"{"chunking":{"strategy":"tokens"}}"#, "chunking.strategy"),
-    (#"{"chunking":{"strategy":"semantic"}}"#, "chunking.strategy"),
+    (#"{"chunking":{"strategy":"semantic","threshold":100}}"#, "chunking.threshold"),
+    (#"{"chunking":{"strategy":"words"}}"#, "chunking.strategy"),
     (#"{"chunking":{"strategy":"?"}}"#, "chunking.strategy"),
   ]) func refusals(text: String, field: String) throws {
     let value = try json(text)
@@ -158,7 +157,9 @@ import Testing
       refusal { _ = try CollectionSettings().applying(CollectionSettingsUpdate(json: value)) })
     #expect(error.field == field)
     if field == "chunking.strategy" {
-      #expect("\(error)".contains("characters, recursive, sentences, none"))
+      #expect(
+        "\(error)".contains(
+          "characters, recursive, sentences, markdown, code, tokens, semantic, none"))
     }
   }
 }

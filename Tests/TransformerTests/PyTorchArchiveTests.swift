@@ -124,7 +124,9 @@ import Testing
     let path = directory.path + "/" + Checkpoint.pyTorchName
     let sections = try sound.withUnsafeBytes { all in
       let pickle = try #require(
-        try ZipArchive(of: all, path: path).entries.first { $0.key.hasSuffix("data.pkl") }?.value)
+        try PyTorchArchive.storedEntries(of: all, path: path).first {
+          $0.key.hasSuffix("data.pkl")
+        }?.value)
       let first = try #require(
         all.indices.dropLast(4).first { all[$0..<$0 + 4].elementsEqual([0x50, 0x4b, 1, 2]) })
       return [pickle, first..<all.count]

@@ -78,6 +78,12 @@ static inline int clinux_open(const char *path, int flags, mode_t mode) {
   return descriptor >= 0 ? descriptor : -errno;
 }
 
+/// A close-on-exec pipe; 0 or -errno.
+int clinux_pipe(int *reading, int *writing);
+
+/// A close-on-exec file that exists in memory only; the descriptor or -errno.
+int clinux_memory_file(const char *name);
+
 /// Flushes a directory's entries to disk (after a rename in it); 0 or -errno.
 static inline int clinux_sync_directory(const char *path) {
   int descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

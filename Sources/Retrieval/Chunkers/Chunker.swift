@@ -13,6 +13,8 @@ struct ScalarText: Sendable {
 
   init(_ text: String) { scalars = Array(text.unicodeScalars) }
 
+  init(_ scalars: ArraySlice<Unicode.Scalar>) { self.scalars = Array(scalars) }
+
   var count: Int { scalars.count }
 
   func string(_ range: Range<Int>) -> String {
@@ -59,12 +61,29 @@ struct TokenLimit: Sendable {
   }
 }
 
+extension Chunker {
+  /// Ranges of the text within one part of it, which is cut as if it stood alone.
+  func chunks(of text: ScalarText, within part: Range<Int>) -> [Range<Int>] {
+    chunks(of: ScalarText(text.scalars[part])).map {
+      part.lowerBound + $0.lowerBound..<part.lowerBound + $0.upperBound
+    }
+  }
+}
+
 extension ChunkingSettings {
-  func chunker(limit: TokenLimit?) -> any Chunker {
+  /// - Parameter format: what the document was made from, such as its programming language
+  func chunker(limit: TokenLimit?, format: String? = nil) -> any Chunker {
     switch strategy {
     case .characters: CharacterChunker(size: size, overlap: overlap, separator: separator)
     case .recursive: RecursiveChunker(size: size, overlap: overlap, limit: limit)
     case .sentences: SentenceChunker(size: size, overlap: overlap, limit: limit)
+    case .markdown: MarkdownChunker(size: size, overlap: overlap, limit: limit)
+    case .code:
+      RecursiveChunker(
+        size: size, overlap: overlap, limit: limit,
+        separators: CodeSeparators.of(language: format))
+    case .tokens: TokenChunker(size: size, overlap: overlap, limit: limit)
+    case .semantic: SemanticChunker(size: size, percentile: threshold, limit: limit)
     case .none: WholeDocumentChunker()
     }
   }

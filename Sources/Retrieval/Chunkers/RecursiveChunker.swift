@@ -1,19 +1,30 @@
 // Cuts at paragraphs, then lines, then words, then anywhere: the coarsest separator that makes
-// pieces small enough, with the same cuts as LangChain's RecursiveCharacterTextSplitter. Separators
-// stay at the start of the piece that they precede. With a token limit, a chunk that the embedding
+// pieces small enough, with the same cuts as LangChain's RecursiveCharacterTextSplitter; for source
+// code at what begins definitions first. Separators stay at the start of the piece that they precede. With a token limit, a chunk that the embedding
 // model wouldn't see whole is cut again by half its size.
 
 struct RecursiveChunker: Chunker {
   let size: Int
   let overlap: Int
   let limit: TokenLimit?
-
-  private static let separators: [[Unicode.Scalar]] = [["\n", "\n"], ["\n"], [" "], []]
+  /// From coarse to fine; the last is empty and cuts anywhere.
+  var separators = CodeSeparators.text
 
   func chunks(of text: ScalarText) -> [Range<Int>] {
-    let chunks = split(0..<text.count, of: text, separators: Self.separators[...], size: size)
+    let chunks = split(0..<text.count, of: text, separators: separators[...], size: size)
     guard let limit else { return chunks }
-    return chunks.flatMap { fit($0, of: text, size: size, limit: limit) }
+    return ascending(chunks.flatMap { fit($0, of: text, size: size, limit: limit) })
+  }
+
+  /// In order, without those that lie within others: parts of a chunk may come to lie behind the
+  /// beginning of the next one, which overlapped it.
+  private func ascending(_ chunks: [Range<Int>]) -> [Range<Int>] {
+    var end = 0
+    return chunks.sorted { ($0.lowerBound, $1.upperBound) < ($1.lowerBound, $0.upperBound) }
+      .filter { chunk in
+        defer { end = max(end, chunk.upperBound) }
+        return chunk.upperBound > end
+      }
   }
 
   private func split(
@@ -48,7 +59,7 @@ struct RecursiveChunker: Chunker {
   {
     guard range.count > 1, !limit.allows(range, of: text) else { return [range] }
     let smaller = max(1, min(size, range.count) / 2)
-    return split(range, of: text, separators: Self.separators[...], size: smaller)
+    return split(range, of: text, separators: separators[...], size: smaller)
       .flatMap { fit($0, of: text, size: smaller, limit: limit) }
   }
 }

@@ -1,20 +1,87 @@
-// From bytes to documents, one extractor per format. A format is found by content type (uploads) or
-// by the file's ending (ingest of files). Refuses other formats by naming those that it can read.
+// From bytes to documents: what an extractor is, what it gets, and the limits that hold for all of
+// them. Extractors block and compute, some run other programs: callers keep them off Swift's
+// cooperative pool.
 
 package import JSON
 
 /// Bytes with what is known about them apart from their contents.
 package struct DocumentSource: Sendable {
   package var bytes: [UInt8]
+  /// A Content-Type header's value.
+  package var contentType: String?
+  /// Its ending tells the format where the content type doesn't.
+  package var fileName: String?
   /// For formats that hold one document without an id of its own.
   package var id: String?
   /// Goes to every document that comes of it; the document's own fields win.
   package var metadata: JSONObject
+  /// Which fields of a record are text, for formats that hold records.
+  package var fields: FieldMap?
+  /// The encoding, where somebody said it.
+  package var charset: String?
 
-  package init(bytes: [UInt8], id: String? = nil, metadata: JSONObject = [:]) {
+  package init(
+    bytes: [UInt8], contentType: String? = nil, fileName: String? = nil, id: String? = nil,
+    metadata: JSONObject = [:], fields: FieldMap? = nil, charset: String? = nil
+  ) {
     self.bytes = bytes
+    self.contentType = contentType
+    self.fileName = fileName
     self.id = id
     self.metadata = metadata
+    self.fields = fields
+    self.charset = charset
+  }
+
+  /// The source's one document. Its metadata say the format, by which chunkers know headings and
+  /// programming languages.
+  func document(_ text: String, format: String?, _ metadata: JSONObject = [:]) -> DocumentInput {
+    var all: JSONObject = [:]
+    if let format { all[ExtractedFormat.key] = .string(format) }
+    all.merge(self.metadata) { _, new in new }
+    all.merge(metadata) { _, new in new }
+    return DocumentInput(id: id, text: text, metadata: all)
+  }
+}
+
+/// What may come out of one source at most.
+package struct ExtractionLimits: Sendable {
+  /// Of all that is decompressed, members of members included.
+  package var byteCount = 256 << 20
+  package var memberCount = 10_000
+  /// Archives within archives.
+  package var depth = 3
+  package var tool = ToolLimits()
+
+  package init() {}
+}
+
+/// What has been used of the limits.
+struct ExtractionContext {
+  let limits: ExtractionLimits
+  private(set) var remainingBytes: Int
+  private(set) var remainingMembers: Int
+  var depth = 0
+
+  init(_ limits: ExtractionLimits) {
+    self.limits = limits
+    remainingBytes = limits.byteCount
+    remainingMembers = limits.memberCount
+  }
+
+  mutating func charge(bytes count: Int) throws(RetrievalError) {
+    guard count <= remainingBytes else {
+      throw .documentTooLarge(
+        message: "it decompresses to more than \(limits.byteCount >> 20) MiB")
+    }
+    remainingBytes -= count
+  }
+
+  mutating func chargeMember() throws(RetrievalError) {
+    guard remainingMembers > 0 else {
+      throw .documentTooLarge(message: "it holds more than \(limits.memberCount) files")
+    }
+    remainingMembers -= 1
   }
 }
 
@@ -22,47 +89,19 @@ protocol Extractor: Sendable {
   static var contentTypes: [String] { get }
   /// In lower case, without the dot.
   static var fileEndings: [String] { get }
-  static func documents(from source: DocumentSource) throws(RetrievalError) -> [DocumentInput]
+  /// Whether the bytes can be nothing else; asked where neither type nor name says what they are.
+  static func recognizes(_ bytes: [UInt8]) -> Bool
+  static func documents(from source: DocumentSource, _ context: inout ExtractionContext)
+    throws(RetrievalError) -> [DocumentInput]
 }
 
-package enum Extractors {
-  private static let all: [any Extractor.Type] = [
-    PlainTextExtractor.self, MarkdownExtractor.self, JSONDocumentExtractor.self,
-  ]
+extension Extractor {
+  static func recognizes(_ bytes: [UInt8]) -> Bool { false }
+}
 
-  /// The content types that can be read.
-  package static var contentTypes: [String] { all.flatMap { $0.contentTypes } }
-
-  /// The endings of files that can be read.
-  package static var fileEndings: [String] { all.flatMap { $0.fileEndings } }
-
-  /// Documents of an upload. `contentType` is a Content-Type header's value.
-  package static func documents(from source: DocumentSource, contentType: String)
-    throws(RetrievalError) -> [DocumentInput]
-  {
-    let parts = contentType.split(separator: ";").map { part in
-      part.lowercased().filter { $0 != " " && $0 != "\t" }
-    }
-    guard let type = parts.first,
-      let extractor = all.first(where: { $0.contentTypes.contains(type) })
-    else { throw .unsupportedContentType(contentType, supported: contentTypes) }
-    for part in parts.dropFirst() where part.hasPrefix("charset=") {
-      let charset = part.dropFirst("charset=".count).filter { $0 != "\"" }
-      guard ["utf-8", "utf8", "us-ascii"].contains(String(charset)) else {
-        throw .unsupportedContentType(contentType, supported: ["\(type); charset=utf-8"])
-      }
-    }
-    return try extractor.documents(from: source)
-  }
-
-  /// Documents of a file; nil where files of this name can't be read.
-  package static func documents(from source: DocumentSource, fileName: String)
-    throws(RetrievalError) -> [DocumentInput]?
-  {
-    let name = fileName.split(separator: "/").last ?? ""
-    guard let dot = name.lastIndex(of: ".") else { return nil }
-    let ending = name[name.index(after: dot)...].lowercased()
-    guard let extractor = all.first(where: { $0.fileEndings.contains(ending) }) else { return nil }
-    return try extractor.documents(from: source)
-  }
+/// The metadata member that says what a document was made from.
+enum ExtractedFormat {
+  static let key = "format"
+  /// Formats whose text is Markdown, either from the start or as it was extracted.
+  static let withHeadings: Set<String> = ["markdown", "html", "docx", "odt", "epub"]
 }

@@ -1,5 +1,6 @@
-// JSON documents: {"id", "text", "metadata"}, one or an array of them. Unknown fields are refused:
-// text in a field of another name would silently not be searched. Errors name the document.
+// JSON documents: {"id", "text", "metadata"}, one or an array of them, or with a field map objects of
+// any kind. Without one, unknown fields are refused: text in a field of another name would silently
+// not be searched. Errors name the document.
 
 import JSON
 
@@ -7,12 +8,13 @@ enum JSONDocumentExtractor: Extractor {
   static let contentTypes = ["application/json"]
   static let fileEndings = ["json"]
 
-  static func documents(from source: DocumentSource) throws(RetrievalError) -> [DocumentInput] {
-    let bytes =
-      source.bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? Array(source.bytes[3...]) : source.bytes
+  static func documents(from source: DocumentSource, _ context: inout ExtractionContext)
+    throws(RetrievalError) -> [DocumentInput]
+  {
+    let text = try TextDecoding.decode(source.bytes, charset: source.charset)
     let value: JSONValue
     do {
-      value = try JSONValue(parsing: bytes)
+      value = try JSONValue(parsing: Array(text.utf8))
     } catch {
       throw .invalidRequest(field: "body", message: "invalid JSON: \(error)")
     }
@@ -26,7 +28,8 @@ enum JSONDocumentExtractor: Extractor {
     return documents
   }
 
-  private static func document(
+  /// - Parameter givenID: for a document without its own
+  static func document(
     _ value: JSONValue, index: Int, _ source: DocumentSource, id givenID: String?
   ) throws(RetrievalError) -> DocumentInput {
     func invalid(_ message: String) -> RetrievalError {
@@ -35,8 +38,13 @@ enum JSONDocumentExtractor: Extractor {
     guard let object = value.object else {
       throw invalid("expected an object with \"text\", found \(value.kind)")
     }
+    if let fields = source.fields {
+      return try fields.document(from: object, index: index, source)
+    }
     for (key, _) in object where !["id", "text", "metadata"].contains(key) {
-      throw invalid("unknown field \"\(key)\"; put it into \"metadata\"")
+      throw invalid(
+        "unknown field \"\(key)\"; put it into \"metadata\", or say with text_columns where text is"
+      )
     }
     guard let text = object["text"]?.string else {
       throw invalid("\"text\" must be a string, found \(object["text"]?.kind ?? "nothing")")

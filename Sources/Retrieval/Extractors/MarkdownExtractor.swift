@@ -5,7 +5,10 @@ enum MarkdownExtractor: Extractor {
   static let contentTypes = ["text/markdown", "text/x-markdown"]
   static let fileEndings = ["md", "markdown"]
 
-  static func documents(from source: DocumentSource) throws(RetrievalError) -> [DocumentInput] {
-    try PlainTextExtractor.documents(from: source)
+  static func documents(from source: DocumentSource, _ context: inout ExtractionContext)
+    throws(RetrievalError) -> [DocumentInput]
+  {
+    let text = try TextDecoding.decode(source.bytes, charset: source.charset)
+    return [source.document(text, format: "markdown")]
   }
 }

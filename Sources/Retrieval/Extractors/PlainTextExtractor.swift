@@ -1,11 +1,14 @@
-// Plain text: one document, unaltered.
+// Plain text: one document, unaltered but for its encoding. A form feed begins a new page.
 
 enum PlainTextExtractor: Extractor {
   static let contentTypes = ["text/plain"]
-  static let fileEndings = ["txt", "text"]
+  static let fileEndings = [
+    "txt", "text", "log", "rst", "adoc", "tex", "srt", "vtt", "yaml", "yml", "toml", "ini", "conf",
+  ]
 
-  static func documents(from source: DocumentSource) throws(RetrievalError) -> [DocumentInput] {
-    let text = try UTF8Text.decode(source.bytes)
-    return [DocumentInput(id: source.id, text: text, metadata: source.metadata)]
+  static func documents(from source: DocumentSource, _ context: inout ExtractionContext)
+    throws(RetrievalError) -> [DocumentInput]
+  {
+    [source.document(try TextDecoding.decode(source.bytes, charset: source.charset), format: nil)]
   }
 }

@@ -137,6 +137,7 @@ struct PassageSearch {
         scores: ChunkScores(
           dense: candidate.dense.score, sparse: candidate.sparse.score, fused: candidate.fused),
         start: chunk.start, end: chunk.end, metadata: document.metadata,
+        page: chunk.page, heading: chunk.heading,
         context: try context?.around(chunk, ofDocument: document.rowID),
         explanation: explanation?.json(of: candidate))
     }

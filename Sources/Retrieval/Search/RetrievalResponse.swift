@@ -33,6 +33,10 @@ package struct RetrievedChunk: Sendable, Hashable {
   package var start: Int
   package var end: Int
   package var metadata: JSONObject
+  /// From 1; nil where the document has no pages.
+  package var page: Int?
+  /// Headings from the highest to the one the chunk is under, joined by " > ".
+  package var heading: String?
   /// When the request asked for it.
   package var context: ChunkContext?
   /// The parts of the score, when the request asked for them.
@@ -53,6 +57,8 @@ package struct RetrievedChunk: Sendable, Hashable {
       ],
       "start": .integer(Int64(start)), "end": .integer(Int64(end)), "metadata": .object(metadata),
     ]
+    if let page { object["page"] = .integer(Int64(page)) }
+    if let heading { object["heading"] = .string(heading) }
     if let context {
       object["context"] = [
         "text": .string(context.text), "start": .integer(Int64(context.start)),

@@ -29,7 +29,7 @@ struct CollectionRecord: Sendable, Hashable {
   private static let columns = """
     id, name, strategy, size, overlap, separator, metric, language, embedding_name, \
     embedding_dimension, embedding_maximum_tokens, embedding_hash, generation, created_at, \
-    query_prompt, passage_prompt
+    query_prompt, passage_prompt, threshold
     """
 
   private init(_ row: Row) throws {
@@ -57,6 +57,7 @@ struct CollectionRecord: Sendable, Hashable {
     createdAt = try row.int(at: 13)
     settings.queryPrompt = try row.optionalString(at: 14)
     settings.passagePrompt = try row.optionalString(at: 15)
+    settings.chunking.threshold = max(1, min(try row.int(at: 16), 99))
   }
 
   static func all(_ database: Database) throws -> [CollectionRecord] {
@@ -89,14 +90,15 @@ struct CollectionRecord: Sendable, Hashable {
       sql: """
         INSERT INTO collections (name, strategy, size, overlap, separator, metric, language,
           embedding_name, embedding_dimension, embedding_maximum_tokens, embedding_hash,
-          created_at, query_prompt, passage_prompt)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+          created_at, query_prompt, passage_prompt, threshold)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
       arguments: [
         name, settings.chunking.strategy.rawValue, settings.chunking.size,
         settings.chunking.overlap, settings.chunking.separator, settings.metric.rawValue,
         settings.language, embedding?.name, embedding?.dimension, embedding?.maximumTokens,
         embedding?.weightHash, now, settings.queryPrompt, settings.passagePrompt,
+        settings.chunking.threshold,
       ])
     return try require(name, database)
   }
@@ -107,14 +109,15 @@ struct CollectionRecord: Sendable, Hashable {
       sql: """
         UPDATE collections SET strategy = ?, size = ?, overlap = ?, separator = ?, metric = ?,
           language = ?, embedding_name = ?, embedding_dimension = ?,
-          embedding_maximum_tokens = ?, embedding_hash = ?, query_prompt = ?, passage_prompt = ?
-          WHERE id = ?
+          embedding_maximum_tokens = ?, embedding_hash = ?, query_prompt = ?, passage_prompt = ?,
+          threshold = ?
+        WHERE id = ?
         """,
       arguments: [
         settings.chunking.strategy.rawValue, settings.chunking.size, settings.chunking.overlap,
         settings.chunking.separator, settings.metric.rawValue, settings.language,
         embedding?.name, embedding?.dimension, embedding?.maximumTokens, embedding?.weightHash,
-        settings.queryPrompt, settings.passagePrompt, id,
+        settings.queryPrompt, settings.passagePrompt, settings.chunking.threshold, id,
       ])
   }
 

@@ -132,18 +132,33 @@ struct DocumentRecord: Sendable {
   ) throws -> [Int64] {
     let statement = try database.cachedStatement(
       sql: """
-        INSERT INTO chunks (document, ordinal, start, "end", text, vector, truncated)
-        VALUES (?, ?, ?, ?, ?, ?, ?)
+        INSERT INTO chunks (document, ordinal, start, "end", text, vector, truncated, page, heading)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
         """)
     var ids: [Int64] = []
     for (ordinal, chunk) in chunks.enumerated() {
       try statement.execute(arguments: [
         id, ordinal, chunk.range.lowerBound, chunk.range.upperBound, Data(chunk.text.utf8),
-        chunk.vector.blob, chunk.truncated ? 1 : 0,
+        chunk.vector.blob, chunk.truncated ? 1 : 0, chunk.page, chunk.heading,
       ])
       ids.append(database.lastInsertedRowID)
     }
     return ids
+  }
+}
+
+extension DocumentRecord {
+  /// Vectors of the document's chunks by their text, and whether the model saw all of it.
+  static func vectors(of id: Int64, dimension: Int, _ database: Database) throws -> KnownVectors {
+    let statement = try database.cachedStatement(
+      sql: "SELECT text, vector, truncated FROM chunks WHERE document = ?")
+    var vectors: KnownVectors = [:]
+    let rows = try Row.fetchCursor(statement, arguments: [id])
+    while let row = try rows.next() {
+      vectors[try row.text(at: 0)] = KnownVector(
+        values: try row.vector(at: 1, dimension: dimension), truncated: try row.int(at: 2) != 0)
+    }
+    return vectors
   }
 }
 
@@ -153,14 +168,17 @@ struct ChunkRecord: Sendable {
   var start: Int
   var end: Int
   var text: String
+  var page: Int?
+  var heading: String?
 
   static func find(_ id: Int64, _ database: Database) throws -> ChunkRecord? {
     let statement = try database.cachedStatement(
-      sql: "SELECT ordinal, start, \"end\", text FROM chunks WHERE id = ?")
+      sql: "SELECT ordinal, start, \"end\", text, page, heading FROM chunks WHERE id = ?")
     return try Row.fetchOne(statement, arguments: [id]).map { row in
       ChunkRecord(
         ordinal: try row.int(at: 0), start: try row.int(at: 1), end: try row.int(at: 2),
-        text: try row.text(at: 3))
+        text: try row.text(at: 3), page: row.hasNull(atIndex: 4) ? nil : try row.int(at: 4),
+        heading: try row.optionalString(at: 5))
     }
   }
 

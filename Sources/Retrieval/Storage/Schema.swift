@@ -29,9 +29,12 @@ enum Schema {
       try database.execute(sql: version3)
       try database.execute(sql: "PRAGMA user_version = 3")
     }
-    migrator.registerMigration("4 prompts of collections") { database in
+    migrator.registerMigration("4 pages, headings, thresholds and prompts") { database in
       try database.execute(
         sql: """
+          ALTER TABLE chunks ADD COLUMN page INTEGER;
+          ALTER TABLE chunks ADD COLUMN heading TEXT;
+          ALTER TABLE collections ADD COLUMN threshold INTEGER NOT NULL DEFAULT 95;
           ALTER TABLE collections ADD COLUMN query_prompt TEXT;
           ALTER TABLE collections ADD COLUMN passage_prompt TEXT;
           PRAGMA user_version = 4

@@ -46,6 +46,7 @@ extension CollectionSettingsUpdate {
     size = try fields.int("size", in: 1...1_000_000)
     overlap = try fields.int("overlap", in: 0...1_000_000)
     separator = try fields.string("separator")
+    threshold = try fields.int("threshold", in: 1...99)
   }
 
   /// Letters, digits and hyphens, starting with two or three letters (BCP 47 as far as it matters).
@@ -71,6 +72,7 @@ extension CollectionSettings {
     settings.chunking.overlap =
       update.overlap ?? min(settings.chunking.overlap, settings.chunking.size / 2)
     settings.chunking.separator = update.separator ?? settings.chunking.separator
+    settings.chunking.threshold = update.threshold ?? settings.chunking.threshold
     settings.metric = update.metric ?? metric
     settings.language = update.language ?? language
     settings.queryPrompt = update.queryPrompt ?? queryPrompt
@@ -85,6 +87,10 @@ extension CollectionSettings {
     if update.separator != nil, settings.chunking.strategy != .characters {
       throw .invalidRequest(
         field: "chunking.separator", message: "only the strategy \"characters\" has a separator")
+    }
+    if update.threshold != nil, settings.chunking.strategy != .semantic {
+      throw .invalidRequest(
+        field: "chunking.threshold", message: "only the strategy \"semantic\" has a threshold")
     }
     return settings
   }

@@ -6,16 +6,19 @@ package import JSON
 package import SearchIndex
 
 package enum ChunkingStrategy: String, Sendable, CaseIterable {
-  case characters, recursive, sentences, none
+  case characters, recursive, sentences, markdown, code, tokens, semantic, none
 }
 
-/// Sizes count Unicode scalars.
+/// Sizes count Unicode scalars, for `tokens` those of the embedding model.
 package struct ChunkingSettings: Sendable, Hashable {
   package var strategy: ChunkingStrategy = .sentences
   package var size = 800
   package var overlap = 100
   /// Only for `characters`.
   package var separator = "\n\n"
+  /// Only for `semantic`: the percentile of the distances between neighbouring sentences above which
+  /// a chunk ends.
+  package var threshold = 95
 
   package init() {}
 
@@ -25,6 +28,7 @@ package struct ChunkingSettings: Sendable, Hashable {
       "overlap": .integer(Int64(overlap)),
     ]
     if strategy == .characters { object["separator"] = .string(separator) }
+    if strategy == .semantic { object["threshold"] = .integer(Int64(threshold)) }
     return .object(object)
   }
 }
@@ -47,6 +51,7 @@ package struct CollectionSettingsUpdate: Sendable, Hashable {
   package var size: Int?
   package var overlap: Int?
   package var separator: String?
+  package var threshold: Int?
   package var embeddingModel: String?
   package var metric: Metric?
   package var language: String?

@@ -1,6 +1,7 @@
 // Storing a batch of documents: check all, cut and embed those whose text is new, then one
 // transaction for everything, then the index. Whatever goes wrong before the commit, nothing of the
-// batch is stored. Documents that are stored already, text and metadata, cost nothing.
+// batch is stored. Documents that are stored already, text and metadata, cost nothing; of changed ones
+// only those chunks are embedded whose text is new.
 
 import Compute
 import FoundationEssentials
@@ -33,8 +34,10 @@ extension DocumentStore {
     if isNew.contains(true) {
       identity = try requireEmbedder(for: record)
       let prompt = record.prompts(embedder).passage
-      batch = try await cut(batch, where: isNew, record.settings.chunking, prompt: prompt)
-      result.embeddedTokens = try await embed(&batch, prompt: prompt)
+      result.embeddedTokens = try await cut(
+        &batch, where: isNew, record.settings.chunking, prompt: prompt)
+      try await reuseVectors(in: &batch, known, record)
+      result.embeddedTokens += try await embed(&batch, prompt: prompt)
     }
     result.chunks = batch.reduce(0) { $0 + $1.chunks.count }
     result.truncatedChunks = batch.reduce(0) { $0 + $1.chunks.count { $0.truncated } }
@@ -72,25 +75,12 @@ extension DocumentStore {
     return loaded
   }
 
-  private func cut(
-    _ batch: [PreparedDocument], where isNew: [Bool], _ settings: ChunkingSettings, prompt: String
-  ) async throws -> [PreparedDocument] {
-    let limit = embedder.map { TokenLimit($0, prompt: prompt) }
-    return try await chunkingThread.perform {
-      let chunker = settings.chunker(limit: limit)
-      return zip(batch, isNew).map { document, isNew in
-        var document = document
-        if isNew { document.cut(with: chunker) }
-        return document
-      }
-    }
-  }
-
-  /// Gives every chunk its vector; the tokens that the model read.
+  /// Gives every chunk that has none its vector; the tokens that the model read.
   private func embed(_ batch: inout [PreparedDocument], prompt: String) async throws -> Int {
     guard let embedder else { throw RetrievalError.embeddingModelMissing }
     let places = batch.indices.flatMap { document in
-      batch[document].chunks.indices.map { (document: document, chunk: $0) }
+      batch[document].chunks.indices.filter { batch[document].chunks[$0].vector.isEmpty }
+        .map { (document: document, chunk: $0) }
     }
     var tokens = 0
     let size = max(1, configuration.embeddingBatchSize)

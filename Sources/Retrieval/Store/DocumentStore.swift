@@ -2,7 +2,7 @@
 // SQLite is the truth; the indexes in memory are made from it at start and follow every commit.
 // Functions throw RetrievalError, CancellationError, or what the embedder threw.
 // Nothing here blocks Swift's cooperative pool: SQLite and searches run on GRDB's queues, chunking
-// on a thread of its own.
+// and extraction on threads of their own.
 
 package import Compute
 import GRDB
@@ -53,6 +53,7 @@ package final class DocumentStore: Sendable {
   let reranker: (any Reranker)?
   let pool: ThreadPool
   let chunkingThread: ComputeThread
+  let extractionThread: ComputeThread
   let indexes: IndexCatalog
   let snapshots: IndexSnapshots
   private let snapshotWriter: SnapshotWriter
@@ -82,6 +83,7 @@ package final class DocumentStore: Sendable {
     self.reranker = reranker
     self.pool = pool
     chunkingThread = thread
+    extractionThread = try ComputeThread(name: "extraction", niceness: 19)
     directory = try DataDirectory(
       claiming: configuration.dataDirectory, holder: configuration.holder)
     database = try StoreDatabase(
@@ -140,6 +142,11 @@ package final class DocumentStore: Sendable {
 
   /// Writes snapshots of the indexes that have changed much, as is done every now and then.
   func writeSnapshots() async { await snapshotWriter.writeDue() }
+
+  /// What an extractor makes of a source.
+  package func documents(from source: DocumentSource) async throws -> [DocumentInput] {
+    try await extractionThread.perform { try Extractors.documents(from: source) }
+  }
 
   package var embeddingIdentity: EmbedderIdentity? { embedder?.identity }
 

@@ -6,9 +6,21 @@ import JSON
 struct PreparedChunk: Sendable {
   var range: Range<Int>
   var text: String
+  /// From 1; nil where the document has no pages.
+  var page: Int?
+  /// The path of headings above it.
+  var heading: String?
   var vector: [Float] = []
   var truncated = false
 }
+
+/// What the embedding model made of a text before.
+struct KnownVector: Sendable {
+  var values: [Float]
+  var truncated: Bool
+}
+
+typealias KnownVectors = [String: KnownVector]
 
 struct PreparedDocument: Sendable {
   let name: String
@@ -57,11 +69,26 @@ struct PreparedDocument: Sendable {
     return documents
   }
 
-  mutating func cut(with chunker: any Chunker) {
+  /// What the document was made from, as its metadata say.
+  var format: String? { metadata[ExtractedFormat.key]?.string }
+
+  /// Takes over chunks, as ranges of the text.
+  mutating func cut(_ text: ScalarText, at ranges: [Range<Int>]) {
     isCut = true
-    let scalars = ScalarText(text)
-    chunks = chunker.chunks(of: scalars).map { range in
-      PreparedChunk(range: range, text: scalars.string(range))
+    let places = ChunkPlaces(text, format: format)
+    chunks = ranges.map { range in
+      PreparedChunk(
+        range: range, text: text.string(range), page: places.page(of: range),
+        heading: places.heading(of: range))
+    }
+  }
+
+  /// Gives chunks whose text was embedded before the same vectors again.
+  mutating func reuse(_ known: KnownVectors) {
+    for index in chunks.indices {
+      guard let vector = known[chunks[index].text] else { continue }
+      chunks[index].vector = vector.values
+      chunks[index].truncated = vector.truncated
     }
   }
 }

@@ -10,13 +10,13 @@ struct Documents: Sendable {
   let metrics: ServerMetrics
   let jobs: JobBoard
 
-  /// JSON, one document or an array; or a raw body of another content type, one document whose id
-  /// is in the path or the query, or derived from its text.
+  /// JSON, one document or an array; a raw body of another content type; or the files of a form.
   func store(_ request: Request) async throws -> Response {
-    let source = DocumentSource(
-      bytes: request.body, id: request.parameters["id"] ?? request.queryValue("id"))
-    let documents = try Extractors.documents(from: source, contentType: request.documentType)
     let store = try state.documentStore()
+    var documents: [DocumentInput] = []
+    for source in try DocumentUpload.sources(of: request) {
+      documents += try await store.documents(from: source)
+    }
     if request.wantsJob {
       return try .accepted(try await start(documents, in: request.name, store))
     }
@@ -86,12 +86,5 @@ struct Documents: Sendable {
 }
 
 extension Request {
-  /// JSON where nothing is said; curl's default for `-d`, which nobody means, counts as nothing.
-  fileprivate var documentType: String {
-    let type = headers[.contentType] ?? ""
-    let isUnset = type.isEmpty || type.hasPrefix("application/x-www-form-urlencoded")
-    return isUnset ? "application/json" : type
-  }
-
   fileprivate var documentID: String { parameters["id"] ?? "" }
 }

@@ -3,6 +3,8 @@
 // file names is run. Refuses the format from before PyTorch 1.6, big-endian files, and tensors that
 // reach beyond their storage.
 
+import Archives
+
 enum PyTorchArchive {
   /// The pickle of the largest models has a few hundred kilobytes.
   private static let maximumPickleBytes = 16 << 20
@@ -27,7 +29,7 @@ enum PyTorchArchive {
         ? refuse("it has PyTorch's legacy format (from before 1.6), which is not read; \(remedy)")
         : refuse("it is no zip archive, which PyTorch's files are")
     }
-    let entries = try ZipArchive(of: bytes, path: file.path).entries
+    let entries = try storedEntries(of: bytes, path: file.path)
     let pickles = entries.filter { $0.key == "data.pkl" || $0.key.hasSuffix("/data.pkl") }
     guard let pickle = pickles.first, pickles.count == 1 else {
       throw refuse("it holds \(pickles.count) files data.pkl instead of one")
@@ -52,6 +54,22 @@ enum PyTorchArchive {
       result[name] = stored
     }
     return result
+  }
+
+  /// Ranges within the file, by name: what PyTorch writes is stored as it is, so that it can be mapped.
+  static func storedEntries(of bytes: UnsafeRawBufferPointer, path: String) throws(ModelError)
+    -> [String: Range<Int>]
+  {
+    do throws(ArchiveError) {
+      let entries = try ZipArchive(of: bytes).entries
+      if let other = entries.first(where: { !$0.isStored }) {
+        throw .malformed(
+          "its entry \(other.name) is compressed or encrypted, which PyTorch never writes")
+      }
+      return Dictionary(entries.map { ($0.name, $0.data) }) { first, _ in first }
+    } catch {
+      throw .malformedCheckpoint(path: path, reason: "\(error)")
+    }
   }
 }
 

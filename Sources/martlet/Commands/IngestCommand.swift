@@ -1,129 +1,124 @@
-// `martlet ingest PATH...`: stores text, Markdown and JSON files as documents, folders with all they
-// hold. Each file is a job, whose documents are stored a few at a time: stopped and started again, the
-// command goes on where it was. What can't be read is named and the rest goes on.
+// `martlet ingest PATH...`: stores files as documents, folders with all they hold, standard input, pages
+// of a list of URLs, and rows of an SQLite database. Stopped and started again, the command goes on where
+// it was, because what is stored already costs nothing. What can't be read is named and the rest goes on.
 
 import ArgumentParser
 import FoundationEssentials
+import HTTP
 import JSON
-import OrderedCollections
 import Retrieval
 
 struct IngestCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "ingest", abstract: "Store files as documents to question.",
     discussion: """
-      Takes text and Markdown files (one document each, its path is its id), and .json files with a
-      document {"id","text","metadata"} or an array of them.
+      Reads text, Markdown, HTML, PDF (with pdftotext), DOCX, ODT, EPUB, CSV, TSV, JSON, JSON Lines, \
+      source code, and zip and tar archives of these. A file is one document with its path as id; \
+      JSON holds documents {"id","text","metadata"}; with --text-columns each row of a table and \
+      each JSON object is a document. Unchanged documents cost nothing, and of changed ones only \
+      new chunks are embedded. '-' is standard input.
       """)
 
   @OptionGroup var client: ClientOptions
+  @OptionGroup var source: SourceOptions
   @Option(help: ArgumentHelp("Collection (default: default).", valueName: "name"))
   var collection = "default"
-  @Argument(help: "Files and folders.") var paths: [String]
+  @Option(
+    help: ArgumentHelp("Only files of folders that match, such as '*.md'.", valueName: "glob"))
+  var include: [String] = []
+  @Option(help: ArgumentHelp("No files or folders that match.", valueName: "glob"))
+  var exclude: [String] = []
+  @Flag(help: "Go on: store what changes in the folders, remove what is deleted.")
+  var watch = false
+  @Argument(help: "Files and folders, or - for standard input.") var paths: [String] = []
+
+  func validate() throws {
+    guard !paths.isEmpty || source.urls != nil || source.sqlite != nil else {
+      throw ValidationError("name files or folders, or use --urls or --sqlite")
+    }
+    if (source.sqlite == nil) != (source.query == nil) {
+      throw ValidationError("--sqlite and --query go together")
+    }
+    if source.sqlite != nil, source.fields == nil {
+      throw ValidationError("--sqlite needs --text-columns: the columns that are text")
+    }
+    if watch, paths.contains("-") {
+      throw ValidationError("standard input can't be watched")
+    }
+  }
 
   func run() async throws {
-    let files = try DocumentFiles.find(paths)
+    let selection = FileSelection(
+      paths: paths.filter { $0 != "-" }, include: include, exclude: exclude)
+    // Before the files are looked at, so that no change is missed.
+    let watcher = try watched(selection)
+    let files = try selection.files()
+    guard
+      !files.isEmpty || watch || paths.contains("-") || source.urls != nil || source.sqlite != nil
+    else { throw CommandFailure.failure(Self.nothingFound(paths)) }
     let api = try await client.open(needsChatModel: false)
-    var report = IngestTotals()
-    for file in files {
-      do {
-        let bar = ProgressBar(file)
-        let answer = try await api.perform(
-          "/collections/\(collection)/documents", try DocumentFiles.documents(in: file),
-          progress: Terminal.showsProgress ? bar.show : nil)
-        report.add(answer)
-        if !client.json { Terminal.print("\(file): \(answer["chunks"]?.int ?? 0) chunks") }
-      } catch {
-        report.failures += 1
-        Terminal.error("\(file): \((error as? CommandFailure)?.message ?? "\(error)")")
-      }
+    let bar = Terminal.showsProgress ? ProgressBar("Storing") : nil
+    // Of several sources, the bar counts those that are done.
+    var progress: (@Sendable (Double) -> Void)?
+    if let bar, files.count < 2 { progress = { bar.show($0) } }
+    let ingestion = try Ingestion(
+      api, collection: collection, isQuiet: client.json, progress: progress)
+    if watch { try await ingestion.learnKnown() }
+    await store(files, ingestion, bar)
+    await source.storeOthers(readsInput: paths.contains("-"), ingestion)
+    if let watcher {
+      for folder in selection.folders { await ingestion.forget(at: folder, except: files) }
+      await follow(watcher, selection, ingestion)
     }
     await api.close()
-    Terminal.print(client.json ? report.json.description : report.summary)
-    if report.failures > 0 {
-      throw CommandFailure.failure("\(report.failures) of \(files.count) files were not stored")
+    let totals = await ingestion.totals
+    Terminal.print(client.json ? totals.json.description : totals.summary)
+    if totals.failures > 0 {
+      throw CommandFailure.failure("\(totals.failures) of the sources were not stored")
     }
   }
-}
 
-/// Sums over the batches.
-private struct IngestTotals {
-  var documents = 0
-  var chunks = 0
-  var unchanged = 0
-  var truncatedChunks = 0
-  var failures = 0
-
-  mutating func add(_ answer: JSONValue) {
-    documents += answer["documents"]?.int ?? 0
-    chunks += answer["chunks"]?.int ?? 0
-    unchanged += answer["unchanged"]?.int ?? 0
-    truncatedChunks += answer["truncated_chunks"]?.int ?? 0
-  }
-
-  var json: JSONValue {
-    [
-      "documents": .integer(Int64(documents)), "chunks": .integer(Int64(chunks)),
-      "unchanged": .integer(Int64(unchanged)),
-      "truncated_chunks": .integer(Int64(truncatedChunks)),
-    ]
-  }
-
-  var summary: String {
-    var text = "\(documents) documents stored in \(chunks) chunks, \(unchanged) unchanged"
-    if truncatedChunks > 0 {
-      text += "; \(truncatedChunks) chunks are longer than the embedding model reads"
+  private func watched(_ selection: FileSelection) throws -> FolderWatcher? {
+    guard watch else { return nil }
+    guard !selection.folders.isEmpty else {
+      throw CommandFailure.failure("--watch follows folders, and none is named")
     }
-    return text
+    return try FolderWatcher(folders: selection.folders)
   }
-}
 
-/// Files as documents, read by the extractors that the server uses for uploads.
-enum DocumentFiles {
-  /// The files named, and those of a known kind in the folders named, in order of their paths.
-  static func find(_ paths: [String]) throws(CommandFailure) -> [String] {
-    var files: [String] = []
-    for path in paths {
-      var isFolder = false
-      guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
-        throw .failure("there is no file or folder '\(path)'")
-      }
-      if !isFolder {
-        files.append(path)
-      } else if let names = FileManager.default.subpaths(atPath: path) {
-        files += names.filter(isKnown).sorted().map { path + "/" + $0 }
+  private static func nothingFound(_ paths: [String]) -> String {
+    let endings = Extractors.fileEndings.map { "." + $0 }.joined(separator: ", ")
+    return "\(paths.joined(separator: ", ")): no files ending in \(endings)"
+  }
+
+  private func store(_ files: [String], _ ingestion: Ingestion, _ bar: ProgressBar?) async {
+    let reading = source.reading
+    for (index, file) in files.enumerated() {
+      if files.count > 1 { bar?.show(Double(index) / Double(files.count)) }
+      await ingestion.store(file, file: file) { try reading.documents(in: file) }
+    }
+    bar?.show(1)
+  }
+
+  /// Until Ctrl-C or SIGTERM.
+  private func follow(
+    _ watcher: FolderWatcher, _ selection: FileSelection, _ ingestion: Ingestion
+  ) async {
+    let signals = TerminationSignals()
+    if !client.json { Terminal.print("Watching for changes. Stop with Ctrl-C.") }
+    let (received, reading) = (signals.received, source.reading)
+    let stopping = Task {
+      for await _ in received { watcher.stop() }
+    }
+    for await changes in watcher.changes {
+      for path in changes.sorted() {
+        let files = selection.files(at: path)
+        await ingestion.forget(at: path, except: files)
+        for file in files {
+          await ingestion.store(file, file: file) { try reading.documents(in: file) }
+        }
       }
     }
-    guard !files.isEmpty else {
-      throw .failure("\(paths.joined(separator: ", ")): no files ending in \(endings)")
-    }
-    return files
-  }
-
-  /// What the documents route takes for this file.
-  static func documents(in file: String) throws -> JSONValue {
-    guard let data = FileManager.default.contents(atPath: file) else {
-      throw CommandFailure.failure("can't be read: missing, a folder, or no permission")
-    }
-    let source = DocumentSource(
-      bytes: Array(data), id: file, metadata: ["path": .string(file)])
-    guard let documents = try Extractors.documents(from: source, fileName: file) else {
-      throw CommandFailure.failure("only files ending in \(endings) can be read")
-    }
-    return .array(
-      documents.map { document in
-        var fields: JSONObject = ["text": .string(document.text)]
-        fields["id"] = document.id.map(JSONValue.string)
-        fields["metadata"] = .object(document.metadata)
-        return .object(fields)
-      })
-  }
-
-  private static var endings: String {
-    Extractors.fileEndings.map { "." + $0 }.joined(separator: ", ")
-  }
-
-  private static func isKnown(_ name: String) -> Bool {
-    Extractors.fileEndings.contains { name.lowercased().hasSuffix("." + $0) }
+    withExtendedLifetime(signals) { stopping.cancel() }
   }
 }

@@ -1,0 +1,185 @@
+// Sends documents to a collection, a source at a time: a file, standard input, a URL, the rows of a
+// query. What can't be read or stored is named and the rest goes on. Knows which documents came from
+// which file, so that those of files that are gone, or that a file no longer holds, can be removed.
+
+import Compute
+import FoundationEssentials
+import JSON
+import Retrieval
+
+actor Ingestion {
+  private let api: any APIClient
+  private let path: String
+  private let isQuiet: Bool
+  private let progress: (@Sendable (Double) -> Void)?
+  private let thread: ComputeThread
+  private(set) var totals = IngestTotals()
+  /// Ids by the file they came from, once `learnKnown` has asked.
+  private var known: [String: Set<String>]?
+
+  /// Of one request, so that it stays below the server's limit on bodies.
+  private static let batchByteCount = 8 << 20
+  private static let batchDocumentCount = 500
+  private static let jobDocumentCount = 32
+
+  /// - Parameter progress: told how far a source of many documents is, from 0 to 1
+  init(
+    _ api: any APIClient, collection: String, isQuiet: Bool,
+    progress: (@Sendable (Double) -> Void)? = nil
+  ) throws {
+    self.api = api
+    self.progress = progress
+    self.isQuiet = isQuiet
+    path = "/collections/\(collection)/documents"
+    thread = try ComputeThread(name: "extraction", niceness: 19)
+  }
+
+  /// Reads and stores one source; `read` runs off the cooperative pool.
+  /// - Parameters:
+  ///   - name: for messages
+  ///   - file: the path that the documents belong to, where there is one
+  func store(
+    _ name: String, file: String? = nil, _ read: @Sendable @escaping () throws -> [DocumentInput]
+  ) async {
+    do {
+      var documents = try await thread.perform(read)
+      // Documents without an id of their own are known by their place.
+      for index in documents.indices where documents[index].id == nil && file != nil {
+        documents[index].id = "\(name)#\(index + 1)"
+      }
+      var chunks = 0
+      for batch in Self.batches(documents) {
+        let answer = try await send(.array(batch.map(\.wire)), count: batch.count)
+        totals.add(answer)
+        chunks += answer["chunks"]?.int ?? 0
+      }
+      if let file { try await keepOnly(Set(documents.compactMap(\.id)), of: file) }
+      if !isQuiet { Terminal.print("\(name): \(chunks) chunks") }
+    } catch {
+      fail(name, error)
+    }
+  }
+
+  func fail(_ name: String, _ error: any Error) {
+    totals.failures += 1
+    Terminal.error("\(name): \((error as? CommandFailure)?.message ?? "\(error)")")
+  }
+
+  /// Stores a batch, a large one as a job, whose documents are stored a few at a time.
+  private func send(_ batch: JSONValue, count: Int) async throws -> JSONValue {
+    guard count > Self.jobDocumentCount else { return try await api.post(path, batch) }
+    return try await api.perform(path, batch, progress: progress)
+  }
+
+  private static func batches(_ documents: [DocumentInput]) -> [[DocumentInput]] {
+    var batches: [[DocumentInput]] = []
+    var byteCount = 0
+    for document in documents {
+      byteCount += document.text.utf8.count
+      if batches.isEmpty || byteCount > batchByteCount
+        || batches[batches.count - 1].count == batchDocumentCount
+      {
+        batches.append([])
+        byteCount = document.text.utf8.count
+      }
+      batches[batches.count - 1].append(document)
+    }
+    return batches
+  }
+
+  // MARK: What was stored before
+
+  /// Asks the collection which documents came from which files.
+  func learnKnown() async throws {
+    var found: [String: Set<String>] = [:]
+    var after = ""
+    while true {
+      let page = try await api.get("\(path)?limit=1000\(after)")
+      for document in page["documents"]?.array ?? [] {
+        guard let id = document["id"]?.string, let file = document["metadata"]?["path"]?.string
+        else { continue }
+        found[file, default: []].insert(id)
+      }
+      guard let next = page["next"]?.string else { break }
+      after = "&after=\(Self.escaped(next))"
+    }
+    known = found
+  }
+
+  /// Removes the documents of files at or below a path that are not among those that are there.
+  func forget(at path: String, except present: [String]) async {
+    let gone = (known ?? [:]).keys.filter { $0 == path || $0.hasPrefix(path + "/") }
+    for file in Set(gone).subtracting(present) {
+      do {
+        try await keepOnly([], of: file)
+        known?[file] = nil
+        if !isQuiet { Terminal.print("\(file): removed") }
+      } catch {
+        fail(file, error)
+      }
+    }
+  }
+
+  /// Removes those documents of a file that it no longer holds.
+  private func keepOnly(_ ids: Set<String>, of file: String) async throws {
+    guard let known else { return }
+    for id in known[file, default: []].subtracting(ids) {
+      _ = try await api.call(.delete, "\(path)/\(Self.escaped(id))", nil)
+    }
+    self.known?[file] = ids
+  }
+
+  private static func escaped(_ id: String) -> String {
+    let digits = Array("0123456789ABCDEF".utf8)
+    let bytes = id.utf8.flatMap { byte -> [UInt8] in
+      let isPlain =
+        (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte)
+        || (0x61...0x7A).contains(byte) || "-._~".utf8.contains(byte)
+      return isPlain ? [byte] : [0x25, digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+    }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+}
+
+/// Sums over the batches.
+struct IngestTotals: Sendable {
+  var documents = 0
+  var chunks = 0
+  var unchanged = 0
+  var truncatedChunks = 0
+  /// Sources that were not stored.
+  var failures = 0
+
+  mutating func add(_ answer: JSONValue) {
+    documents += answer["documents"]?.int ?? 0
+    chunks += answer["chunks"]?.int ?? 0
+    unchanged += answer["unchanged"]?.int ?? 0
+    truncatedChunks += answer["truncated_chunks"]?.int ?? 0
+  }
+
+  var json: JSONValue {
+    [
+      "documents": .integer(Int64(documents)), "chunks": .integer(Int64(chunks)),
+      "unchanged": .integer(Int64(unchanged)),
+      "truncated_chunks": .integer(Int64(truncatedChunks)),
+    ]
+  }
+
+  var summary: String {
+    var text = "\(documents) documents stored in \(chunks) chunks, \(unchanged) unchanged"
+    if truncatedChunks > 0 {
+      text += "; \(truncatedChunks) chunks are longer than the embedding model reads"
+    }
+    return text
+  }
+}
+
+extension DocumentInput {
+  /// What the documents route takes.
+  fileprivate var wire: JSONValue {
+    var fields: JSONObject = ["text": .string(text)]
+    fields["id"] = id.map(JSONValue.string)
+    fields["metadata"] = .object(metadata)
+    return .object(fields)
+  }
+}

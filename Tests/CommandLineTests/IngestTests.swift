@@ -1,0 +1,194 @@
+// Which files are read, what is told of changes in folders, and which documents are removed.
+
+import FoundationEssentials
+import HTTPTypes
+import JSON
+import Retrieval
+import Synchronization
+import Testing
+
+@testable import martlet
+
+@Suite struct IngestTests {
+  /// A folder that goes away with the test.
+  final class Folder: Sendable {
+    let path: String
+
+    init() throws {
+      let url = FileManager.default.temporaryDirectory
+        .appendingPathComponent("martlet-ingest-\(UUID().uuidString)")
+      try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+      path = url.path
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+
+    func write(_ text: String, to name: String) throws {
+      let url = URL(fileURLWithPath: path + "/" + name)
+      try FileManager.default.createDirectory(
+        at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+      try Data(text.utf8).write(to: url)
+    }
+  }
+
+  private func names(_ selection: FileSelection, _ folder: Folder) throws -> [String] {
+    try selection.files().map { String($0.dropFirst(folder.path.count + 1)) }
+  }
+
+  @Test func foldersAreRead() throws {
+    let folder = try Folder()
+    for name in ["b.md", "a.txt", "c.bin", ".hidden.md", ".git/x.txt", "sub/d.md", "drafts/e.md"] {
+      try folder.write("x", to: name)
+    }
+    func select(_ include: [String] = [], _ exclude: [String] = []) throws -> [String] {
+      try names(
+        FileSelection(paths: [folder.path + "/"], include: include, exclude: exclude), folder)
+    }
+    #expect(try select() == ["a.txt", "b.md", "drafts/e.md", "sub/d.md"])
+    #expect(try select(["*.md"]) == ["b.md", "drafts/e.md", "sub/d.md"])
+    #expect(try select([], ["drafts", "*.txt"]) == ["b.md", "sub/d.md"])
+    #expect(try select(["sub/**"]) == ["sub/d.md"])
+    // Named files are read whatever they are called.
+    let named = FileSelection(paths: [folder.path + "/c.bin"], include: [], exclude: [])
+    #expect(try names(named, folder) == ["c.bin"])
+    let missing = FileSelection(paths: [folder.path + "/none"], include: [], exclude: [])
+    #expect(throws: CommandFailure.self) { try missing.files() }
+  }
+
+  @Test func changedPathsAreLookedAtAgain() throws {
+    let folder = try Folder()
+    try folder.write("x", to: "sub/a.md")
+    try folder.write("x", to: "sub/b.bin")
+    let selection = FileSelection(paths: [folder.path], include: [], exclude: ["no.md"])
+    #expect(selection.files(at: folder.path + "/sub") == [folder.path + "/sub/a.md"])
+    #expect(selection.files(at: folder.path + "/sub/a.md") == [folder.path + "/sub/a.md"])
+    for name in ["/sub/b.bin", "/gone.md", "/no.md", "/../other.md"] {
+      #expect(selection.files(at: folder.path + name) == [])
+    }
+  }
+
+  @Test func listsOfPages() throws {
+    let folder = try Folder()
+    try folder.write("# ours\r\nhttp://a/b\n\n  https://c/d#e  the second\n", to: "urls")
+    #expect(try WebPages.list(folder.path + "/urls") == ["http://a/b", "https://c/d#e"])
+    #expect(throws: CommandFailure.self) { try WebPages.list(folder.path + "/none") }
+  }
+
+  // MARK: Watching
+
+  @Test(.timeLimit(.minutes(1))) func changesAreTold() async throws {
+    let folder = try Folder()
+    try folder.write("x", to: "sub/a.md")
+    let watcher = try FolderWatcher(folders: [folder.path])
+    var iterator = watcher.changes.makeAsyncIterator()
+    func next(_ wanted: String) async -> Bool {
+      while let changes = await iterator.next() {
+        if changes.contains(folder.path + "/" + wanted) { return true }
+      }
+      return false
+    }
+    try folder.write("changed", to: "sub/a.md")
+    #expect(await next("sub/a.md"))
+    // As editors save: written aside, then renamed.
+    try folder.write("renamed", to: ".new")
+    try FileManager.default.moveItem(
+      atPath: folder.path + "/.new", toPath: folder.path + "/b.md")
+    #expect(await next("b.md"))
+    // A folder that comes later is watched as well.
+    try folder.write("x", to: "later/deep/c.md")
+    #expect(await next("later"))
+    try folder.write("y", to: "later/deep/c.md")
+    #expect(await next("later/deep/c.md"))
+    try FileManager.default.removeItem(atPath: folder.path + "/sub/a.md")
+    #expect(await next("sub/a.md"))
+    watcher.stop()
+    while await iterator.next() != nil {}
+  }
+
+  @Test func foldersThatAreMissingCanNotBeWatched() {
+    #expect(throws: CommandFailure.self) { try FolderWatcher(folders: ["/nonexistent/folder"]) }
+  }
+
+  // MARK: Storing
+
+  /// Keeps what would be stored, by id.
+  private final class FakeAPI: APIClient {
+    let stored = Mutex<[String: JSONValue]>([:])
+    let posts = Mutex<[String]>([])
+    private let lastAnswer = Mutex(JSONValue.null)
+
+    func call(_ method: HTTPRequest.Method, _ path: String, _ body: JSONValue?) async throws
+      -> JSONValue
+    {
+      if path.hasPrefix("/jobs/") { return ["result": lastAnswer.withLock { $0 }] }
+      switch method {
+      case .post:
+        posts.withLock { $0.append(path) }
+        let documents = body?.array ?? []
+        stored.withLock { stored in
+          for document in documents { stored[document["id"]?.string ?? ""] = document }
+        }
+        let answer: JSONValue = [
+          "id": "job", "documents": .integer(Int64(documents.count)), "chunks": 1,
+        ]
+        lastAnswer.withLock { $0 = answer }
+        return answer
+      case .delete:
+        let id = path.split(separator: "/").last.map(String.init)?.removingPercentEncoding
+        stored.withLock { $0[id ?? ""] = nil }
+        return .null
+      default:
+        let all = stored.withLock { $0.values.sorted { "\($0)" < "\($1)" } }
+        return ["documents": .array(all), "next": .null]
+      }
+    }
+
+    func stream(
+      _ path: String, _ body: JSONValue,
+      _ take: @escaping @Sendable (JSONValue) async throws -> Void
+    ) async throws {}
+
+    func follow(
+      _ path: String, _ take: @escaping @Sendable (JSONValue) async throws -> Void
+    ) async throws {}
+
+    func close() async {}
+
+    var ids: [String] { stored.withLock { $0.keys.sorted() } }
+  }
+
+  private func document(_ id: String?, _ file: String) -> DocumentInput {
+    DocumentInput(id: id, text: "text", metadata: ["path": .string(file)])
+  }
+
+  @Test func documentsThatAFileNoLongerHoldsAreRemoved() async throws {
+    let api = FakeAPI()
+    let first = try Ingestion(api, collection: "c", isQuiet: true)
+    await first.store("f/a.json", file: "f/a.json") {
+      [self.document(nil, "f/a.json"), self.document("文/b", "f/a.json")]
+    }
+    await first.store("f/b.md", file: "f/b.md") { [self.document("f/b.md", "f/b.md")] }
+    #expect(api.ids == ["f/a.json#1", "f/b.md", "文/b"])
+    // Another run learns what is there.
+    let second = try Ingestion(api, collection: "c", isQuiet: true)
+    try await second.learnKnown()
+    await second.store("f/a.json", file: "f/a.json") { [self.document(nil, "f/a.json")] }
+    #expect(api.ids == ["f/a.json#1", "f/b.md"])
+    await second.forget(at: "f", except: ["f/a.json"])
+    #expect(api.ids == ["f/a.json#1"])
+    await second.forget(at: "f/a.json", except: [])
+    #expect(api.ids == [])
+    #expect(await second.totals.failures == 0)
+  }
+
+  @Test func largeSourcesAreSentInParts() async throws {
+    let api = FakeAPI()
+    let ingestion = try Ingestion(api, collection: "c", isQuiet: true)
+    await ingestion.store("many") { (0..<1200).map { self.document("\($0)", "many") } }
+    let posts = api.posts.withLock { $0 }
+    #expect(posts == Array(repeating: "/collections/c/documents?wait=false", count: 3))
+    #expect(await ingestion.totals.documents == 1200)
+    await ingestion.store("broken") { throw CommandFailure.failure("no") }
+    #expect(await ingestion.totals.failures == 1)
+  }
+}

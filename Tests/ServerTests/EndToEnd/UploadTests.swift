@@ -1,0 +1,92 @@
+// Documents as files: raw bodies of every kind and forms, and how they are refused.
+
+import FoundationEssentials
+import HTTP
+import HTTPTypes
+import JSON
+import Testing
+
+@testable import Server
+
+@Suite(.enabled(if: TestServer.hasEmbeddingModel)) struct UploadTests {
+  private func file(_ name: String) throws -> [UInt8] {
+    [UInt8](try Data(contentsOf: Repository.file("Tests/Fixtures/documents/\(name)")))
+  }
+
+  private func form(_ parts: [(head: String, body: [UInt8])]) -> [UInt8] {
+    parts.flatMap {
+      Array("--b\r\nContent-Disposition: form-data; \($0.head)\r\n\r\n".utf8) + $0.body + [13, 10]
+    }
+      + Array("--b--\r\n".utf8)
+  }
+
+  private let multipart: HTTPFields = [.contentType: "multipart/form-data; boundary=b"]
+
+  @Test func rawFilesAreRecognized() async throws {
+    let server = try await TestServer.shared.value
+    _ = try await server.send(.put, "/collections/files")
+    let files = [
+      ("handbook.docx", "application/octet-stream", "filename=handbook.docx"),
+      ("handbook.odt", "application/octet-stream", "id=odt"),
+      ("handbook-gbk.html", "text/html", "id=html&metadata=%7B%22lang%22%3A%22zh%22%7D"),
+      ("mixed.tar.gz", "application/gzip", "filename=mixed.tar.gz"),
+      ("rows.csv", "text/csv", "id=rows&text_columns=title,body&id_column=id"),
+    ]
+    for (name, type, query) in files {
+      let answer = try await server.send(
+        .post, "/collections/files/documents?\(query)", bytes: try file(name),
+        headers: [.contentType: type])
+      #expect(answer.status == 200, "\(name): \(answer.text)")
+    }
+    let page = try await server.get("/collections/files/documents/html").json
+    #expect(page["metadata"]?["lang"] == "zh")
+    #expect(page["metadata"]?["format"] == "html")
+    #expect(page["text"]?.string?.contains("超过三天的病假需要医生证明。") ?? false)
+    let row = try await server.get("/collections/files/documents/a-2").json
+    #expect(row["text"] == "title: 病假\nbody: 员工生病时应通知主管。")
+    let member = try await server.get("/collections/files/documents/mixed.tar.gz%2Freadme.md")
+    #expect(member.status == 200)
+    let found = try await server.post(
+      "/retrieve", ["query": "leave days", "collection": "files", "mode": "sparse", "top_k": 1])
+    #expect(found.json["results"]?.array?.first?["heading"] == "Annual leave")
+  }
+
+  @Test func formsCarrySeveralFiles() async throws {
+    let server = try await TestServer.shared.value
+    _ = try await server.send(.put, "/collections/forms")
+    let body = form([
+      ("name=\"metadata\"", Array(#"{"team":"people"}"#.utf8)),
+      ("name=\"file\"; filename=\"a.docx\"", try file("handbook.docx")),
+      (
+        "name=\"file\"; filename=\"笔记.md\"\r\nContent-Type: application/octet-stream",
+        Array("# 笔记".utf8)
+      ),
+    ])
+    let answer = try await server.send(
+      .post, "/collections/forms/documents", bytes: body, headers: multipart)
+    #expect(answer.json["documents"]?.int == 2, "\(answer.text)")
+    let list = try await server.get("/collections/forms/documents").json["documents"]?.array ?? []
+    #expect(list.compactMap { $0["id"]?.string } == ["a.docx", "笔记.md"])
+    #expect(list.allSatisfy { $0["metadata"]?["team"] == "people" })
+  }
+
+  @Test func refusals() async throws {
+    let server = try await TestServer.shared.value
+    func status(_ bytes: [UInt8], _ type: String) async throws -> Int {
+      try await server.send(
+        .post, "/collections/default/documents", bytes: bytes, headers: [.contentType: type]
+      ).status
+    }
+    #expect(try await status([1, 0, 255], "application/octet-stream") == 415)
+    #expect(try await status(Array("x".utf8), "image/png") == 415)
+    #expect(try await status(try file("evil.tar"), "application/x-tar") == 400)
+    #expect(try await status(Array("PK".utf8), "application/zip") == 400)
+    #expect(try await status([0xFF, 0xFF], "text/plain") == 400)
+    #expect(try await status(Array("--b--".utf8), "multipart/form-data") == 400)
+    let text = Array("x".utf8)
+    let two = form([
+      ("name=id", text), ("name=a; filename=a.txt", text), ("name=a; filename=b.txt", text),
+    ])
+    #expect(try await status(two, "multipart/form-data; boundary=b") == 400)
+  }
+}
