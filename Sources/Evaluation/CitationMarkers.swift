@@ -30,6 +30,18 @@ package struct CitationMarker: Sendable, Hashable {
     return markers
   }
 
+  /// The answer without its markers, which reference answers don't have.
+  package static func removed(from answer: String) -> String {
+    var scalars = Array(answer.unicodeScalars)
+    // `[1, 2]` is two markers in one place.
+    var start = scalars.count
+    for marker in find(in: answer).reversed() where marker.start < start {
+      scalars.removeSubrange(marker.start..<marker.end)
+      start = marker.start
+    }
+    return String(String.UnicodeScalarView(scalars))
+  }
+
   /// `[`, numbers of one to four digits from 1 with commas between them, `]`.
   private static func numbers(
     in scalars: [Unicode.Scalar], at start: Int

@@ -10,6 +10,8 @@ package enum InferenceError: Error, Sendable, Equatable {
   case contextLengthExceeded(promptTokens: Int, contextLength: Int)
   /// Input given as token ids has one that the model does not know.
   case tokenOutOfRange(token: Int32, index: Int, vocabularySize: Int)
+  /// Sequences that have to be computed side by side don't have room together.
+  case groupTooLarge(sequences: Int, promptTokens: Int, maximumSequences: Int)
   /// A parameter lies outside its range.
   case invalidParameter(name: String, value: String, expected: String)
   /// As many requests wait as the engine is configured to hold.
@@ -40,6 +42,10 @@ extension InferenceError: CustomStringConvertible {
         + "shorten the prompt"
     case .tokenOutOfRange(let token, let index, let vocabularySize):
       "token \(token) at index \(index) is outside the vocabulary, 0 to \(vocabularySize - 1)"
+    case .groupTooLarge(let sequences, let promptTokens, let maximumSequences):
+      "\(sequences) prompts with \(promptTokens) tokens together have to be computed side by side; the "
+        + "engine takes \(maximumSequences) sequences and has no room for as many tokens; use fewer or "
+        + "shorter passages"
     case .invalidParameter(let name, let value, let expected):
       "\(name) is \(value); expected \(expected)"
     case .queueFull(let limit):

@@ -29,6 +29,8 @@ extension APIError {
       self = .invalid("\(error)", param: "prompt")
     case .tokenOutOfRange:
       self = .invalid("\(error)", param: "prompt")
+    case .groupTooLarge:
+      self = .invalid("\(error)", param: "retrieval.top_k", code: "group_too_large")
     case .invalidParameter(let name, _, _):
       self = .invalid("\(error)", param: name)
     case .noCandidates:

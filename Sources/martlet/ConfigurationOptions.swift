@@ -67,7 +67,8 @@ struct ConfigurationOptions: ParsableArguments {
   var weightCache: String?
   @Option(
     help: ArgumentHelp(
-      "How passages become an answer: stuff, map_reduce or refine (default stuff).",
+      "How passages become an answer: stuff, map_reduce, refine, rag_token or rag_sequence "
+        + "(default stuff).",
       valueName: "chain"))
   var retrievalChain: String?
   @Option(help: "Have the chat model rewrite questions before the search (default false).")

@@ -26,6 +26,12 @@ struct CitationMarkerTests {
     #expect(CitationMarker.find(in: "[[2]]") == [CitationMarker(number: 2, start: 1, end: 4)])
   }
 
+  @Test func markersCanBeRemoved() {
+    #expect(CitationMarker.removed(from: "[1] By Meta [1, 2]. 由😀[3][4]。") == " By Meta . 由😀。")
+    #expect(CitationMarker.removed(from: "a[0]") == "a[0]")
+    #expect(CitationMarker.removed(from: "") == "")
+  }
+
   @Test(arguments: ["[1,2]", "[1, 2]", "[1，2]", "[1、2]"])
   func severalNumbersAreSeveralCitations(answer: String) {
     let end = answer.unicodeScalars.count

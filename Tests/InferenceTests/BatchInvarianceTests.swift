@@ -67,7 +67,7 @@ private struct Invariance {
     let choices = [nil, 0, 1, nil, 2, 3, 0, nil].map { choice in
       choice.flatMap { adapters.indices.contains($0) ? adapters[$0] : nil }
     }
-    return choices.enumerated().map { index, adapter in
+    let plain = choices.enumerated().map { index, adapter in
       GenerationRequest(
         prompt: (0..<[140, 31, 64, 3, 97, 32, 120, 65][index]).map {
           Int32(($0 * 37 + index * 11) % vocabularySize)
@@ -76,6 +76,11 @@ private struct Invariance {
         maximumTokens: 40, ignoreEndOfSequence: true, logprobs: 4,
         echoPromptLogprobs: index == 4, adapter: adapter)
     }
+    // Several prompts, whose tokens are drawn from the mixture of all.
+    var mixed = plain[2]
+    mixed.mixture = PromptMixture(
+      others: [plain[0].prompt, plain[5].prompt], logWeights: [0, -0.5, -1])
+    return plain + [mixed]
   }
 
   /// Each request alone, its prompt in one piece, on one thread.
@@ -128,7 +133,7 @@ private struct Invariance {
       for (request, expected) in zip(requests, expected) {
         let result = try await engine.run(request)
         expectSame(result, expected, "from a warm cache")
-        guard round == 1, !request.echoPromptLogprobs else { continue }
+        guard round == 1, !request.echoPromptLogprobs, request.mixture == nil else { continue }
         let virtual = request.adapter?.virtualTokenCount ?? 0
         let cached = (virtual + request.prompt.count - 1) / 32 * 32 - virtual
         #expect(result.usage?.cachedTokens == max(0, cached))

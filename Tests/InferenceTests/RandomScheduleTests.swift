@@ -11,7 +11,8 @@ import Transformer
   func nothingIsLostLeakedOrMixedUp(_ seed: UInt64) {
     var world = World(seed: seed)
     for _ in 0..<10_000 { world.act() }
-    #expect(world.finished > 300 && world.cancelled > 300)
+    #expect(world.finished > 300 && world.cancelled > 300 && world.groupTokens > 300)
+    #expect(world.heldBack > 5)
     #expect(world.preemptions > 30 && world.copies > 100 && world.reused > 1_000)
     world.cancelAll()
     #expect(world.scheduler.isIdle && world.scheduler.blocks.usedCount == 0)
@@ -32,6 +33,8 @@ private struct World {
     limits: Scheduler.Limits(maximumSequences: 5, tokensPerStep: 14, promptLogitRowsPerStep: 2),
     blockCount: blockCount, blockSize: blockSize)
   var (finished, cancelled, preemptions, copies, reused) = (0, 0, 0, 0, 0)
+  /// Tokens that groups got, and steps planned for a group whose member then lost its blocks.
+  var (groupTokens, heldBack) = (0, 0)
 
   private var source: RandomSource
   /// What each place of the cache holds: the token, and whose kind it is.
@@ -47,13 +50,16 @@ private struct World {
     var promptLogits: Int?
     let promptCount: Int
     var reached = 0
+    /// All of its group, in order of arrival; itself where it goes alone.
+    var group: [SequenceState.ID] = []
   }
 
   init(seed: UInt64) { source = RandomSource(seed: seed) }
 
   mutating func act() {
     switch Int.random(in: 0..<20, using: &source) {
-    case 0...3 where scheduler.waiting.count < 8: submit()
+    case 0...2 where scheduler.waiting.count < 8: submit()
+    case 3 where scheduler.waiting.count < 8: submitGroup()
     case 4: if let id = alive.keys.sorted().randomElement(using: &source) { cancel(id) }
     default: step()
     }
@@ -61,7 +67,7 @@ private struct World {
   }
 
   mutating func cancelAll() {
-    for id in alive.keys.sorted() { cancel(id) }
+    for id in alive.keys.sorted() where alive[id] != nil { cancel(id) }
     check()
   }
 
@@ -87,17 +93,43 @@ private struct World {
     }
   }
 
+  /// Two or three sequences of different prompts that have room side by side.
+  private mutating func submitGroup() {
+    let remaining = Int.random(in: 1...10, using: &source)
+    let first = lastID + 1
+    let ids = Array(first..<first + UInt64.random(in: 2...3, using: &source))
+    lastID = ids[ids.count - 1]
+    for id in ids {
+      let common = Int.random(in: 0...10, using: &source)
+      let prompt =
+        (0..<Int32(common)).map { $0 } + [Int32.random(in: 0..<3, using: &source), Int32(id % 7)]
+      scheduler.add(SequenceState(id: id, prompt: prompt, group: first))
+      alive[id] = Life(
+        tokens: prompt, namespace: 0, remaining: remaining, promptLogits: nil,
+        promptCount: prompt.count, group: ids)
+    }
+  }
+
   private mutating func cancel(_ id: SequenceState.ID) {
-    scheduler.remove(id)
-    alive[id] = nil
-    cancelled += 1
+    for member in members(id) {
+      scheduler.remove(member)
+      alive[member] = nil
+      cancelled += 1
+    }
+  }
+
+  private func members(_ id: SequenceState.ID) -> [SequenceState.ID] {
+    let group = alive[id]?.group ?? []
+    return group.isEmpty ? [id] : group
   }
 
   private mutating func step() {
     let allowed = [0, 1, 5, Int.max].randomElement(using: &source) ?? 0
     let plan = scheduler.schedule(promptTokens: allowed)
     check()
-    #expect(!plan.entries.isEmpty || scheduler.isIdle)
+    // Where only a group's last tokens were planned and a member lost its blocks, nothing is left.
+    #expect(!plan.entries.isEmpty || scheduler.isIdle || !plan.preempted.isEmpty)
+    checkGroups(plan)
     #expect(plan.batch.tokenCount <= 14 && plan.batch.logitCount <= 7)
     preemptions += plan.preempted.count
     copies += plan.copies.count
@@ -110,7 +142,40 @@ private struct World {
     }
     scheduler.complete(plan)
     check()
-    for entry in plan.entries where entry.reachesEnd { settle(entry) }
+    var settledGroups: Set<SequenceState.ID> = []
+    for entry in plan.entries where entry.reachesEnd {
+      if let group = entry.group {
+        if settledGroups.insert(group).inserted { settleGroup(of: entry.id) }
+      } else {
+        settle(entry)
+      }
+    }
+  }
+
+  /// The last tokens of all of a group, or of none.
+  private mutating func checkGroups(_ plan: StepPlan) {
+    let reaching = Set(plan.entries.filter(\.reachesEnd).map(\.id))
+    for entry in plan.entries where entry.group != nil && entry.reachesEnd {
+      #expect(members(entry.id).allSatisfy(reaching.contains))
+    }
+    for id in plan.preempted where members(id).count > 1 { heldBack += 1 }
+  }
+
+  private mutating func settleGroup(of id: SequenceState.ID) {
+    guard let life = alive[id] else { return }
+    groupTokens += 1
+    let token = Int32.random(in: 0..<3, using: &source)
+    for member in life.group {
+      alive[member]?.remaining -= 1
+      if life.remaining == 1 {
+        scheduler.remove(member)
+        alive[member] = nil
+        finished += 1
+      } else {
+        alive[member]?.tokens.append(token)
+        scheduler.append([token], to: member)
+      }
+    }
   }
 
   private mutating func perform(_ copy: StepPlan.Copy) {

@@ -8,6 +8,8 @@ struct ActiveRequest {
   typealias Continuation = AsyncThrowingStream<GenerationEvent, any Error>.Continuation
 
   let request: GenerationRequest
+  /// Of its sequences: one per prompt, in their order, from the request's own id on.
+  let sequenceIDs: ClosedRange<SequenceState.ID>
   let continuation: Continuation
   private let sampler: Sampler
   private let stopTokens: Set<Int32>
@@ -17,22 +19,25 @@ struct ActiveRequest {
   private var lookupDrafts = LookupDrafts()
   private var modelDrafts = ModelDrafts()
   private var promptLogprobs: [GeneratedToken] = []
-  /// How far into the prompt spans have come.
-  private var reachedPromptTokens = 0
+  /// How many tokens each prompt has, and how far into it spans have come.
+  private var promptProgress: [(count: Int, reached: Int)]
   private(set) var usage: GenerationUsage
   private var stopwatch: Stopwatch
 
   init(_ submission: Submission, endOfSequenceTokens: Set<Int32>, contextLength: Int) {
     request = submission.request
+    sequenceIDs = submission.id...submission.id + SequenceState.ID(request.prompts.count - 1)
     continuation = submission.continuation
     sampler = Sampler(request.sampling, seed: submission.seed, choice: request.choice)
     stopTokens =
       request.ignoreEndOfSequence
       ? request.stopTokens : request.stopTokens.union(endOfSequenceTokens)
     maximumTokens = min(
-      request.maximumTokens, contextLength - request.virtualTokenCount - request.prompt.count)
-    history = TokenHistory(prompt: sampler.usesHistory ? request.prompt : [])
-    usage = GenerationUsage(promptTokens: request.prompt.count)
+      request.maximumTokens,
+      contextLength - request.virtualTokenCount - request.longestPromptCount)
+    history = TokenHistory(prompt: sampler.usesHistory ? request.prompts.flatMap(\.self) : [])
+    usage = GenerationUsage(promptTokens: request.promptTokenCount)
+    promptProgress = request.prompts.map { ($0.count, 0) }
     stopwatch = Stopwatch(submitted: submission.submitted)
   }
 
@@ -59,21 +64,34 @@ struct ActiveRequest {
     usage.preemptions += 1
   }
 
-  /// How many prompt tokens `span` computes for the first time, and how many before it came from
+  /// The sequences that compute it.
+  var sequences: [SequenceState] {
+    zip(sequenceIDs, request.prompts).map { id, prompt in
+      SequenceState(
+        id: id, prompt: prompt, wantsPromptLogits: wantsPromptLogprobs,
+        promptLogitsStart: max(0, request.echoStart - 1),
+        namespace: request.adapter?.id ?? 0, adapter: request.adapter,
+        group: request.mixture == nil ? nil : sequenceIDs.lowerBound)
+    }
+  }
+
+  /// How many prompt tokens `entry` computes for the first time, and how many before it came from
   /// the cache instead.
-  mutating func notePromptTokens(of span: Batch.Span) -> (computed: Int, cached: Int) {
-    let start = promptIndex(span.start)
-    let end = promptIndex(span.start + span.tokens.count)
-    let cached = max(0, start - reachedPromptTokens)
-    let computed = max(0, end - max(start, reachedPromptTokens))
-    reachedPromptTokens = max(end, reachedPromptTokens)
+  mutating func notePromptTokens(of entry: StepPlan.Entry) -> (computed: Int, cached: Int) {
+    let (span, member) = (entry.span, Int(entry.id - sequenceIDs.lowerBound))
+    let (promptCount, reached) = promptProgress[member]
+    let start = promptIndex(span.start, promptCount)
+    let end = promptIndex(span.start + span.tokens.count, promptCount)
+    let cached = max(0, start - reached)
+    let computed = max(0, end - max(start, reached))
+    promptProgress[member].reached = max(end, reached)
     usage.cachedTokens += cached
     return (computed, cached)
   }
 
   /// Where a position of the sequence is in the prompt, which virtual tokens come before.
-  private func promptIndex(_ position: Int) -> Int {
-    min(max(0, position - request.virtualTokenCount), request.prompt.count)
+  private func promptIndex(_ position: Int, _ promptCount: Int) -> Int {
+    min(max(0, position - request.virtualTokenCount), promptCount)
   }
 
   /// The most drafts that can be of use: each lets one more token be sampled than without.
@@ -107,6 +125,20 @@ struct ActiveRequest {
     guard entry.reachesEnd else { return .unfinished }
     guard maximumTokens > 0 else { return .finished(.length) }
     return try sampleTokens(rows, of: entry, now: now, scratch: &scratch)
+  }
+
+  /// Takes the rows of all of its sequences, in their order, which were computed in one step.
+  /// - Parameter entry: of the first of them, whose position counts.
+  mutating func accept(
+    mixing rows: [UnsafeBufferPointer<Float>], of entry: StepPlan.Entry,
+    now: ContinuousClock.Instant, scratch: inout SamplingScratch
+  ) throws(InferenceError) -> Outcome {
+    guard maximumTokens > 0 else { return .finished(.length) }
+    guard var mixed = try request.mixture?.mix(rows) else { preconditionFailure("no mixture") }
+    return try mixed.withUnsafeMutableBufferPointer { row throws(InferenceError) in
+      try sampleTokens(
+        LogitRows(values: row, width: row.count), of: entry, now: now, scratch: &scratch)
+    }
   }
 
   /// Samples as without drafts, one position after the other, as long as the token is the one that
@@ -153,15 +185,18 @@ struct ActiveRequest {
   private mutating func collectPromptLogprobs(
     _ rows: LogitRows, of span: Batch.Span
   ) throws(InferenceError) {
-    guard wantsPromptLogprobs, promptLogprobs.count < request.prompt.count else { return }
-    if promptLogprobs.isEmpty { promptLogprobs.append(GeneratedToken(id: request.prompt[0])) }
+    let first = request.echoStart
+    guard wantsPromptLogprobs, first + promptLogprobs.count < request.prompt.count else { return }
+    if promptLogprobs.isEmpty, first == 0 {
+      promptLogprobs.append(GeneratedToken(id: request.prompt[0]))
+    }
     let firstPosition = span.start + span.tokens.count - rows.count - request.virtualTokenCount
     for row in 0..<rows.count {
       let target = firstPosition + row + 1
-      guard target == promptLogprobs.count, target < request.prompt.count else { continue }
+      guard target == first + promptLogprobs.count, target < request.prompt.count else { continue }
       promptLogprobs.append(try describe(request.prompt[target], rows[row]))
     }
-    if promptLogprobs.count == request.prompt.count {
+    if first + promptLogprobs.count == request.prompt.count {
       continuation.yield(.promptLogprobs(promptLogprobs))
     }
   }

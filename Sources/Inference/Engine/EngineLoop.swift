@@ -25,6 +25,8 @@ struct EngineLoop: ~Copyable {
   private var scheduler: Scheduler
   private var pace = PromptPace()
   private var requests: [SequenceState.ID: ActiveRequest] = [:]
+  /// The request of each sequence that shares one with others.
+  private var owners: [SequenceState.ID: SequenceState.ID] = [:]
   /// `nil` where no drafts are made.
   private var speculator: Speculator?
   private var scratch = SamplingScratch()
@@ -73,40 +75,72 @@ struct EngineLoop: ~Copyable {
         streamCount: plan.streamCount, promptTokens: plan.promptTokenCount,
         seconds: start.duration(to: now).seconds)
     }
-    for (entry, result) in zip(plan.entries, results) { settle(entry, result, at: now) }
+    settle(plan, results, at: now)
     speculator?.learn(from: plan, seconds: start.duration(to: clock.now).seconds)
     publish(madeProgress: true)
   }
 
-  /// Brings one sequence up to date with its logits: it gets a token, ends, or waits for more.
+  /// What a step computed of one request: a sequence, or those of a group.
+  private struct Share {
+    var parts: [(entry: StepPlan.Entry, result: Result<LogitRows, InferenceError>)]
+  }
+
   private mutating func settle(
-    _ entry: StepPlan.Entry, _ result: Result<LogitRows, InferenceError>,
+    _ plan: StepPlan, _ results: [Result<LogitRows, InferenceError>],
     at now: ContinuousClock.Instant
   ) {
+    var shares: [Share] = []
+    var places: [SequenceState.ID: Int] = [:]
+    for (entry, result) in zip(plan.entries, results) {
+      if let group = entry.group, let place = places[group] {
+        shares[place].parts.append((entry, result))
+      } else {
+        if let group = entry.group { places[group] = shares.count }
+        shares.append(Share(parts: [(entry, result)]))
+      }
+    }
+    for share in shares { settle(share, at: now) }
+  }
+
+  /// Brings one request up to date with its logits: it gets a token, ends, or waits for more.
+  private mutating func settle(_ share: Share, at now: ContinuousClock.Instant) {
+    guard let first = share.parts.first?.entry else { return }
+    let id = first.group ?? first.id
     do throws(InferenceError) {
-      switch try accept(entry, try result.get(), at: now) {
+      var rows: [LogitRows] = []
+      for part in share.parts { rows.append(try part.result.get()) }
+      switch try accept(share, rows, of: id, at: now) {
       case .unfinished: break
-      case .extended(let tokens): scheduler.append(tokens, to: entry.id)
-      case .finished(let reason): end(entry.id) { $0.finish(reason) }
+      case .extended(let tokens):
+        for part in share.parts { scheduler.append(tokens, to: part.entry.id) }
+      case .finished(let reason): end(id) { $0.finish(reason) }
       }
     } catch {
-      end(entry.id) { $0.fail(error) }
+      end(id) { $0.fail(error) }
     }
   }
 
   private mutating func accept(
-    _ entry: StepPlan.Entry, _ rows: LogitRows, at now: ContinuousClock.Instant
+    _ share: Share, _ rows: [LogitRows], of id: SequenceState.ID,
+    at now: ContinuousClock.Instant
   ) throws(InferenceError) -> ActiveRequest.Outcome {
-    guard var request = requests.removeValue(forKey: entry.id) else { return .unfinished }
+    guard var request = requests.removeValue(forKey: id) else { return .unfinished }
     let before = request.usage
     defer {
       statistics.generatedTokens += request.usage.completionTokens - before.completionTokens
       statistics.draftedTokens += request.usage.draftedTokens - before.draftedTokens
       statistics.acceptedDraftTokens +=
         request.usage.acceptedDraftTokens - before.acceptedDraftTokens
-      requests[entry.id] = request
+      requests[id] = request
     }
-    return try request.accept(rows, of: entry, now: now, scratch: &scratch)
+    let entry = share.parts[0].entry
+    guard entry.group != nil else {
+      return try request.accept(rows[0], of: entry, now: now, scratch: &scratch)
+    }
+    // The scheduler computes the last tokens of all, or of none.
+    guard entry.reachesEnd else { return .unfinished }
+    return try request.accept(
+      mixing: rows.map { $0[0] }, of: entry, now: now, scratch: &scratch)
   }
 
   // MARK: - Comings and goings
@@ -119,19 +153,21 @@ struct EngineLoop: ~Copyable {
       end(submission.id) { $0.finish(.length) }
       return
     }
-    scheduler.add(
-      SequenceState(
-        id: submission.id, prompt: submission.request.prompt,
-        wantsPromptLogits: request.wantsPromptLogprobs,
-        namespace: submission.request.adapter?.id ?? 0, adapter: submission.request.adapter))
+    for sequence in request.sequences {
+      scheduler.add(sequence)
+      if let group = sequence.group { owners[sequence.id] = group }
+    }
   }
 
   /// Forgets a request and frees its blocks, then tells its consumer. Unknown ids are those of
   /// consumers that left after the end.
   private mutating func end(_ id: SequenceState.ID, _ tell: (ActiveRequest) -> Void) {
-    scheduler.remove(id)
-    speculator?.forget(id)
     guard let request = requests.removeValue(forKey: id) else { return }
+    for sequence in request.sequenceIDs {
+      scheduler.remove(sequence)
+      speculator?.forget(sequence)
+      owners[sequence] = nil
+    }
     tell(request)
     mailbox.noteFinished()
   }
@@ -147,13 +183,14 @@ struct EngineLoop: ~Copyable {
 
   private mutating func note(_ plan: StepPlan, at now: ContinuousClock.Instant) {
     for id in plan.preempted {
-      requests[id]?.notePreempted()
+      requests[owners[id] ?? id]?.notePreempted()
       speculator?.forget(id)
     }
     statistics.preemptions += plan.preempted.count
     for entry in plan.entries {
-      requests[entry.id]?.noteScheduled(at: now)
-      guard let prompt = requests[entry.id]?.notePromptTokens(of: entry.span) else { continue }
+      let id = entry.group ?? entry.id
+      requests[id]?.noteScheduled(at: now)
+      guard let prompt = requests[id]?.notePromptTokens(of: entry) else { continue }
       statistics.promptTokens += prompt.computed
       statistics.cachedPromptTokens += prompt.cached
     }

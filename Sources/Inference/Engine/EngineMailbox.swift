@@ -38,16 +38,18 @@ final class EngineMailbox: Sendable {
   // MARK: - Callers
 
   /// Admits the request that `make` builds, given its id, and returns that id.
+  /// - Parameter idCount: how many ids it takes, from that one on.
   func submit(
-    _ make: (SequenceState.ID) -> Submission
+    idCount: Int = 1, _ make: (SequenceState.ID) -> Submission
   ) throws(InferenceError) -> SequenceState.ID {
     let id = try state.withLock { state throws(InferenceError) in
       guard state.phase == .open else { throw .draining }
       guard state.underway < capacity else { throw .queueFull(limit: queueLimit) }
       state.underway += 1
-      state.nextID += 1
-      state.messages.submissions.append(make(state.nextID))
-      return state.nextID
+      let id = state.nextID + 1
+      state.nextID += SequenceState.ID(idCount)
+      state.messages.submissions.append(make(id))
+      return id
     }
     bell.ring()
     return id

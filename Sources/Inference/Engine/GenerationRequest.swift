@@ -17,6 +17,11 @@ package struct GenerationRequest: Sendable {
   package var logprobs: Int?
   /// Delivers log probabilities of the prompt's tokens too; needs `logprobs`.
   package var echoPromptLogprobs: Bool
+  /// The first prompt token whose log probability is delivered. What comes before can be taken from
+  /// the cache.
+  package var echoStart = 0
+  /// Further prompts that each token is drawn for as well.
+  package var mixture: PromptMixture?
   /// Which of a request's `n` choices this is: choices draw from different random streams.
   package var choice: Int
   /// What the sequence is computed with besides the model. Its virtual tokens take room in the
@@ -46,14 +51,18 @@ package struct GenerationRequest: Sendable {
 
   /// Checks everything that can be said before the request is queued.
   func validate(vocabularySize: Int, contextLength: Int) throws(InferenceError) {
-    guard !prompt.isEmpty else { throw .emptyPrompt }
-    for (index, token) in prompt.enumerated() where token < 0 || Int(token) >= vocabularySize {
-      throw .tokenOutOfRange(token: token, index: index, vocabularySize: vocabularySize)
-    }
     let room = contextLength - virtualTokenCount
-    guard prompt.count <= room else {
-      throw .contextLengthExceeded(promptTokens: prompt.count, contextLength: room)
+    for prompt in prompts {
+      guard !prompt.isEmpty else { throw .emptyPrompt }
+      for (index, token) in prompt.enumerated() where token < 0 || Int(token) >= vocabularySize {
+        throw .tokenOutOfRange(token: token, index: index, vocabularySize: vocabularySize)
+      }
+      guard prompt.count <= room else {
+        throw .contextLengthExceeded(promptTokens: prompt.count, contextLength: room)
+      }
     }
+    precondition(
+      mixture.map { $0.logWeights.count == prompts.count } ?? true, "a weight per prompt")
     guard maximumTokens >= 0 else {
       throw .invalidParameter(
         name: "max_tokens", value: "\(maximumTokens)", expected: "0 or more")

@@ -10,6 +10,11 @@ package final class InferenceEngine: Sendable {
   /// The longest sequence, prompt and output together.
   package let contextLength: Int
   package let vocabularySize: Int
+  /// Sequences computed in one batch.
+  package let maximumSequences: Int
+  /// Tokens that end a generation unless a request ignores them.
+  let endOfSequenceTokens: Set<Int32>
+  private let capacity: KVCapacity
   private let mailbox: EngineMailbox
   private let gauge: EngineGauge
 
@@ -53,6 +58,9 @@ package final class InferenceEngine: Sendable {
       loop.run()
     }
     contextLength = capacity.contextLength
+    maximumSequences = limits.maximumSequences
+    self.capacity = capacity
+    self.endOfSequenceTokens = endOfSequenceTokens
     self.vocabularySize = vocabularySize
     self.mailbox = mailbox
     self.gauge = gauge
@@ -87,9 +95,10 @@ package final class InferenceEngine: Sendable {
     events: AsyncThrowingStream<GenerationEvent, any Error>, cancel: @Sendable () -> Void
   ) {
     try request.validate(vocabularySize: vocabularySize, contextLength: contextLength)
+    let request = try fitted(request)
     let (stream, continuation) = AsyncThrowingStream<GenerationEvent, any Error>.makeStream()
     let seed = request.sampling.seed ?? UInt64.random(in: .min ... .max)
-    let id = try mailbox.submit { id in
+    let id = try mailbox.submit(idCount: request.prompts.count) { id in
       Submission(
         id: id, request: request, seed: seed, submitted: .now, continuation: continuation)
     }
@@ -98,6 +107,28 @@ package final class InferenceEngine: Sendable {
       if case .cancelled = reason { cancel() }
     }
     return (stream, cancel)
+  }
+
+  /// The most tokens that each of several prompts can be continued with while all of them are kept in
+  /// memory side by side; none where the prompts by themselves have no room.
+  package func room(sideBySide promptCounts: [Int]) -> Int {
+    guard promptCounts.count <= maximumSequences else { return 0 }
+    return capacity.room(sideBySide: promptCounts)
+  }
+
+  /// A group's members don't give each other room: what they can't have together, none gets.
+  private func fitted(_ request: GenerationRequest) throws(InferenceError) -> GenerationRequest {
+    guard request.mixture != nil else { return request }
+    var request = request
+    let room = room(
+      sideBySide: request.prompts.map { $0.count + request.virtualTokenCount })
+    guard room > 0 else {
+      throw .groupTooLarge(
+        sequences: request.prompts.count, promptTokens: request.promptTokenCount,
+        maximumSequences: maximumSequences)
+    }
+    request.maximumTokens = min(request.maximumTokens, room)
+    return request
   }
 
   package var statistics: EngineStatistics {
@@ -122,8 +153,9 @@ package final class InferenceEngine: Sendable {
 }
 
 /// How many blocks the KV memory holds and how long a sequence they allow.
-struct KVCapacity {
+struct KVCapacity: Sendable {
   let blockCount: Int
+  private let blockSize: Int
   let contextLength: Int
   /// What all blocks hold.
   let tokenCount: Int
@@ -149,7 +181,23 @@ struct KVCapacity {
         byteCount: configuration.kvMemoryByteCount ?? 0,
         requiredByteCount: bytesPerBlock)
     }
+    blockSize = model.blockSize
     tokenCount = blockCount * model.blockSize
     contextLength = min(wanted, tokenCount)
+  }
+
+  /// The most tokens by which sequences can grow together. The scheduler admits a sequence where one
+  /// block of growth is left for each that runs already.
+  func room(sideBySide counts: [Int]) -> Int {
+    func fits(_ growth: Int) -> Bool {
+      let needed = counts.reduce(0) { $0 + ($1 + growth + blockSize - 1) / blockSize }
+      return needed + counts.count - 1 <= blockCount
+    }
+    var (fitting, tooMany) = (0, contextLength - (counts.max() ?? 0) + 1)
+    while tooMany - fitting > 1 {
+      let middle = (fitting + tooMany) / 2
+      if fits(middle) { fitting = middle } else { tooMany = middle }
+    }
+    return fitting
   }
 }

@@ -31,6 +31,7 @@ struct ModelRunner: ~Copyable {
   /// the next call.
   func run(_ plan: StepPlan) -> [Result<LogitRows, InferenceError>] {
     for copy in plan.copies { model.copyBlock(copy.source, copy.target) }
+    guard !plan.entries.isEmpty else { return [] }
     var rows: [LogitRows] = []
     var offset = 0
     for entry in plan.entries {

@@ -18,6 +18,14 @@ package struct TokenLogprobs {
     Float(Double(row.logits[Int(token)]) - logSumExp)
   }
 
+  /// Adds exp(logWeight) times each token's probability to `sums`, `[V]`.
+  func add(to sums: inout [Double], logWeight: Double) {
+    precondition(sums.count == row.logits.count)
+    for token in sums.indices {
+      sums[token] += exp(Double(row.logits[token]) - logSumExp + logWeight)
+    }
+  }
+
   /// `token` with the `alternatives` likeliest tokens, which may include it.
   package func describe(_ token: Int32, alternatives: Int) -> GeneratedToken {
     var largest = LargestScores(capacity: alternatives)

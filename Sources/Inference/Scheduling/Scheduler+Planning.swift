@@ -8,7 +8,15 @@ import Transformer
 
 extension Scheduler {
   /// Sequences that wait for their next token only; what a step computes for the others delays them.
-  package var streamCount: Int { running.count { $0.pendingCount == 1 } }
+  package var streamCount: Int {
+    let unready = unreadyGroups
+    return running.count { isStream($0, unready) }
+  }
+
+  /// Whether nothing but the next token is missing, of the sequence and of its group.
+  private func isStream(_ sequence: SequenceState, _ unready: Set<SequenceState.ID>) -> Bool {
+    sequence.pendingCount == 1 && !(sequence.group.map(unready.contains) ?? false)
+  }
 
   /// Plans the next step. Blocks are taken here, counters move in `complete`.
   /// - Parameter promptTokens: the most tokens of prompts, beside one of each stream; the limit per
@@ -30,6 +38,7 @@ extension Scheduler {
         plan.preempted.append(preemptNewest())
       }
     }
+    holdBackIncompleteGroups(&plan)
     planDrafts(&plan)
     return plan
   }
@@ -91,7 +100,8 @@ extension Scheduler {
 
   /// How many tokens of each running sequence the step computes.
   private func tokenCounts(promptTokens: Int) -> [Int] {
-    var counts = running.map { $0.pendingCount == 1 ? 1 : 0 }
+    let unready = unreadyGroups
+    var counts = running.map { isStream($0, unready) ? 1 : 0 }
     let prompts = running.indices.filter { running[$0].pendingCount > 1 }
     guard let oldest = prompts.first else { return counts }
     let streamCount = counts.reduce(0, +)
@@ -103,7 +113,7 @@ extension Scheduler {
     var rows = limits.logitRowsPerStep - running.count
 
     func give(_ most: Int, to index: Int) {
-      var count = max(0, min(most, left, running[index].pendingCount - counts[index]))
+      var count = max(0, min(most, left, running[index].sharesCount - counts[index]))
       if running[index].wantsPromptLogits {
         count = min(count, rows)
         rows -= count
@@ -134,7 +144,7 @@ extension StepPlan {
     guard count > 0 else { return }
     entries.append(
       Entry(
-        id: sequence.id, span: sequence.span(count: count),
+        id: sequence.id, group: sequence.group, span: sequence.span(count: count),
         reachesEnd: count == sequence.pendingCount, isStream: sequence.pendingCount == 1))
   }
 }

@@ -10,6 +10,8 @@ package import Transformer
 package struct StepPlan: Sendable {
   package struct Entry: Sendable {
     package let id: SequenceState.ID
+    /// That of the sequences which get their next token together with this one.
+    package internal(set) var group: SequenceState.ID?
     package internal(set) var span: Batch.Span
     /// Whether the span reaches the sequence's last token, so that the next one can be sampled.
     package let reachesEnd: Bool

@@ -13,6 +13,8 @@ package struct SequenceState: Sendable {
   package private(set) var tokens: [Int32]
   /// Virtual tokens included.
   package let promptCount: Int
+  /// Of sequences that get each token together, in the same step; nil for one that goes alone.
+  package let group: ID?
   /// Tokens whose keys and values are in the cache.
   package internal(set) var computedTokenCount = 0
   /// The block table.
@@ -30,17 +32,21 @@ package struct SequenceState: Sendable {
   /// wanted. Outlives a preemption, so that nothing is delivered twice.
   package internal(set) var nextPromptLogits: Int
 
+  /// - Parameter promptLogitsStart: the first position of the prompt whose logits are wanted, if any
+  ///   are.
   package init(
-    id: ID, prompt: [Int32], wantsPromptLogits: Bool = false, namespace: UInt64 = 0,
-    adapter: Adapter? = nil
+    id: ID, prompt: [Int32], wantsPromptLogits: Bool = false, promptLogitsStart: Int = 0,
+    namespace: UInt64 = 0, adapter: Adapter? = nil, group: ID? = nil
   ) {
     let virtualCount = adapter?.virtualTokenCount ?? 0
     self.id = id
+    self.group = group
     self.namespace = namespace
     self.adapter = adapter
     tokens = Array(repeating: Adapter.virtualToken, count: virtualCount) + prompt
     promptCount = tokens.count
-    nextPromptLogits = wantsPromptLogits ? virtualCount : tokens.count
+    nextPromptLogits =
+      wantsPromptLogits ? min(virtualCount + promptLogitsStart, tokens.count) : tokens.count
   }
 
   /// What separates its keys from those of others with the same tokens.

@@ -45,15 +45,17 @@ struct Speculator: ~Copyable {
     guard sequences.allSatisfy({ $0.pendingCount == 1 }),
       scheduler.waiting.isEmpty || sequences.count == scheduler.limits.maximumSequences
     else { return }
+    // What a group's tokens are drawn from is no single sequence's to guess.
+    let alone = sequences.filter { $0.group == nil }
     if model == nil {
-      for sequence in sequences {
+      for sequence in alone {
         let drafts = requests[sequence.id]?.lookUpDrafts(
           after: sequence.tokens, cost: cost, sequenceCount: sequences.count)
         scheduler.propose(drafts ?? [], for: sequence.id)
       }
     } else {
       var orders: [DraftOrder] = []
-      for sequence in sequences {
+      for sequence in alone {
         let order = requests[sequence.id]?.orderDrafts(
           after: sequence, cost: cost, sequenceCount: sequences.count)
         if let order { orders.append(order) }

@@ -13,6 +13,15 @@ package enum AnswerChain: String, Sendable, CaseIterable {
   case mapReduce = "map_reduce"
   /// An answer from the first passage, improved by one passage after the other.
   case refine
+  /// Each token from the mixture of what the model would say to each passage.
+  case ragToken = "rag_token"
+  /// The candidate that is likeliest over all passages.
+  case ragSequence = "rag_sequence"
+}
+
+extension AnswerChain {
+  /// Decodes over a sequence per passage.
+  var isMixture: Bool { self == .ragToken || self == .ragSequence }
 }
 
 /// In which order passages stand in the prompt.
@@ -35,6 +44,7 @@ struct AnswerDefaults: Sendable {
 
 struct AnswerOptions: Sendable {
   static let maximumQueries = 8
+  static let maximumCandidates = 4
 
   var chain: AnswerChain
   /// Has the model turn conversation and question into a question that stands alone.
@@ -45,6 +55,10 @@ struct AnswerOptions: Sendable {
   var hyde = false
   var order = PassageOrder.rank
   var contextTokens: Int?
+  /// What dense similarities are divided by to weigh passages against each other.
+  var tau = 0.05
+  /// Candidates per passage of `rag_sequence`.
+  var candidates = 1
   /// nil: ours, in the question's language.
   var template: PassageTemplate?
 
@@ -56,6 +70,9 @@ struct AnswerOptions: Sendable {
     hyde = try fields.bool("hyde") ?? hyde
     order = try fields.choice("order") ?? order
     contextTokens = try fields.int("context_tokens", in: 1...(1 << 24)) ?? defaults.contextTokens
+    tau = try fields.double("tau") ?? tau
+    guard tau > 0 else { throw fields.invalid("tau", "\(tau) is not above 0") }
+    candidates = try fields.int("candidates", in: 1...Self.maximumCandidates) ?? candidates
     template = defaults.template
     if let source = try fields.string("template") {
       do throws(PassageTemplate.Failure) { template = try PassageTemplate(source) } catch {

@@ -52,15 +52,15 @@ struct CitationReport {
     return .object(object)
   }
 
-  /// The sentence of the chunk that shares most with the claim, and where it begins in the document.
+  /// The sentence of the passage that shares most with the claim, and where it begins in the document.
   private static func quote(
     for claim: String, in chunk: RetrievedChunk
   ) -> (text: String, start: Int)? {
-    let scalars = Array(chunk.text.unicodeScalars)
-    let ranges = TextSentences.ranges(of: chunk.text)
+    let scalars = Array(chunk.passage.unicodeScalars)
+    let ranges = TextSentences.ranges(of: chunk.passage)
     let sentences = ranges.map { String(String.UnicodeScalarView(scalars[$0])) }
     return Support.best(of: sentences, for: claim).map {
-      (sentences[$0], chunk.start + ranges[$0].lowerBound)
+      (sentences[$0], (chunk.context?.start ?? chunk.start) + ranges[$0].lowerBound)
     }
   }
 }

@@ -10,6 +10,8 @@ import Retrieval
 struct AnswerPlan: Sendable {
   enum LastStep: Sendable {
     case prompt([Int32])
+    /// A prompt per passage, the first of all and the others, with their weights.
+    case mixture([Int32], PromptMixture)
     /// No call: this is the answer.
     case fixed(String)
 
@@ -21,6 +23,9 @@ struct AnswerPlan: Sendable {
   var retrieved: RetrievedPassages?
   /// Of the calls before.
   var usage = CallUsage()
+  /// Of a mixture: candidates per passage, the likeliest of which is the answer; nil draws each token
+  /// from the mixture.
+  var marginalCandidates: Int?
 }
 
 struct DocumentAnswer: Sendable {
@@ -57,7 +62,8 @@ struct DocumentAnswer: Sendable {
       retrieved: RetrievedPassages(
         chain: options.chain, found: found, used: outcome.used, dropped: dropped,
         calls: calls.json),
-      usage: calls.usage)
+      usage: calls.usage,
+      marginalCandidates: options.chain == .ragSequence ? options.candidates : nil)
   }
 
   private func notFound(_ found: FoundPassages) -> String {
@@ -76,6 +82,8 @@ struct DocumentAnswer: Sendable {
     case .refine:
       return try await Refinement(calls: calls, builder: builder, answerTokens: answerTokens)
         .run(candidates)
+    case .ragToken, .ragSequence:
+      return try PassageMixture(builder: builder).run(candidates)
     }
   }
 }

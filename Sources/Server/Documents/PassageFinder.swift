@@ -70,9 +70,17 @@ struct PassageFinder: Sendable {
   private static func check(
     _ request: RetrievalRequest, _ options: AnswerOptions
   ) throws(RetrievalError) {
-    if options.hyde, request.effectiveMode == .sparse {
+    guard request.effectiveMode == .sparse else { return }
+    if options.hyde {
       throw .invalidRequest(
         field: "retrieval.hyde", message: "needs \"mode\": \"hybrid\" or \"dense\"")
+    }
+    if options.chain.isMixture {
+      throw .invalidRequest(
+        field: "retrieval.mode",
+        message:
+          "\"\(options.chain.rawValue)\" weighs passages by dense similarity; use \"hybrid\" "
+          + "or \"dense\"")
     }
   }
 }

@@ -33,7 +33,7 @@ struct PassageTemplate: Sendable {
 
   static let maximumByteCount = 64 << 10
   static let limits = JinjaLimits(
-    steps: 1_000_000, outputBytes: 4 << 20, items: 10_000, depth: 64)
+    steps: 250_000, outputBytes: 4 << 20, items: 10_000, depth: 64)
 
   private let template: JinjaTemplate
 

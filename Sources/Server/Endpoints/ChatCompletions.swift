@@ -42,6 +42,7 @@ struct ChatCompletions: Sendable {
       return AnswerPlan(step: .prompt(try renderer.tokens(messages)))
     }
     let options = try AnswerOptions(fields, defaults: state.answerDefaults)
+    try order.check(options)
     renderer.addGenerationPrompt = true
     let calls = SideCalls(renderer: renderer, metrics: metrics)
     let finder = PassageFinder(
@@ -67,6 +68,13 @@ struct ChatCompletions: Sendable {
       generation = try .start(
         request, choices: order.choices, stops: order.stops, on: model, idPrefix: Self.idPrefix,
         metrics: metrics)
+    case .mixture(let prompt, let mixture):
+      var request = order.request
+      request.prompt = prompt
+      request.mixture = mixture
+      generation = try .start(
+        request, choices: order.choices, marginalCandidates: plan.marginalCandidates,
+        stops: order.stops, on: model, idPrefix: Self.idPrefix, metrics: metrics)
     }
     generation.earlier = plan.usage
     return generation
@@ -97,6 +105,17 @@ private struct ChatOrder {
     choices = try body.sampling.checkedChoices()
     stops = try body.sampling.checkedStop()
     try request.sampling.validate(vocabularySize: model.vocabularySize)
+  }
+
+  /// An answer that is decided over whole sequences is one, and has no tokens of its own distribution.
+  func check(_ options: AnswerOptions) throws(APIError) {
+    guard options.chain == .ragSequence else { return }
+    guard choices == 1 else {
+      throw .invalid("rag_sequence decides on one answer; leave n out.", param: "n")
+    }
+    guard request.logprobs == nil else {
+      throw .invalid("rag_sequence has no log probabilities per token.", param: "logprobs")
+    }
   }
 
   /// Passages leave room for the answer: what was asked for, else a quarter of the context.

@@ -12,6 +12,8 @@ struct Generation: Sendable {
   let choices: [GenerationTextStream]
   /// Empty for an answer that the model isn't asked for.
   let prompt: [Int32]
+  /// Of all prompts, where there are several.
+  let promptTokens: Int
   /// What calls before this one took; part of the answer's usage.
   var earlier = CallUsage()
   /// Constant over the chunks of a stream.
@@ -21,9 +23,11 @@ struct Generation: Sendable {
   private let watch = Stopwatch()
 
   /// Admission happens here: queue, context length and sampling ranges are refused before a 200.
+  /// - Parameter marginalCandidates: per prompt of the request's mixture, where the likeliest whole
+  ///   answer is wanted.
   static func start(
-    _ request: GenerationRequest, choices: Int, stops: [String], on model: ChatModel,
-    idPrefix: String, metrics: ServerMetrics
+    _ request: GenerationRequest, choices: Int, marginalCandidates: Int? = nil, stops: [String],
+    on model: ChatModel, idPrefix: String, metrics: ServerMetrics
   ) throws(APIError) -> Generation {
     // A fixed seed for all choices makes them differ by their number alone.
     var request = request
@@ -34,8 +38,7 @@ struct Generation: Sendable {
       request.choice = choice
       do throws(InferenceError) {
         streams.append(
-          try model.engine.submit(
-            request, decoder: model.tokenizer.streamingDecoder(), stops: stops))
+          try submit(request, marginalCandidates: marginalCandidates, stops: stops, on: model))
       } catch {
         let refusal = APIError(error) ?? .invalid("\(error)")
         metrics.rejected.increment(refusal.code ?? "invalid")
@@ -44,8 +47,19 @@ struct Generation: Sendable {
     }
     model.adapter?.noteRequest()
     return Generation(
-      model: model, choices: streams, prompt: request.prompt, idPrefix: idPrefix,
-      metrics: metrics)
+      model: model, choices: streams, prompt: request.prompt,
+      promptTokens: request.promptTokenCount, idPrefix: idPrefix, metrics: metrics)
+  }
+
+  private static func submit(
+    _ request: GenerationRequest, marginalCandidates: Int?, stops: [String], on model: ChatModel
+  ) throws(InferenceError) -> GenerationTextStream {
+    let decoder = model.tokenizer.streamingDecoder()
+    guard let marginalCandidates else {
+      return try model.engine.submit(request, decoder: decoder, stops: stops)
+    }
+    return try model.engine.submitMarginal(
+      request, candidates: marginalCandidates, decoder: decoder, stops: stops)
   }
 
   /// A fixed answer in the place of each choice: the model isn't asked.
@@ -54,23 +68,22 @@ struct Generation: Sendable {
   ) -> Generation {
     Generation(
       model: model, choices: (0..<choices).map { _ in GenerationTextStream(saying: text) },
-      prompt: [], idPrefix: idPrefix, metrics: metrics)
+      prompt: [], promptTokens: 0, idPrefix: idPrefix, metrics: metrics)
   }
 
   private init(
-    model: ChatModel, choices: [GenerationTextStream], prompt: [Int32], idPrefix: String,
-    metrics: ServerMetrics
+    model: ChatModel, choices: [GenerationTextStream], prompt: [Int32], promptTokens: Int,
+    idPrefix: String, metrics: ServerMetrics
   ) {
     self.model = model
     self.choices = choices
     self.prompt = prompt
+    self.promptTokens = promptTokens
     id = idPrefix + RandomID.make()
     self.metrics = metrics
     RequestTrace.note("model", model.id)
-    RequestTrace.note("prompt_tokens", prompt.count)
+    RequestTrace.note("prompt_tokens", promptTokens)
   }
-
-  var promptTokens: Int { prompt.count }
 
   /// Of this build and model: changes when answers may change.
   var systemFingerprint: String { "martlet-\(Martlet.version)" }
@@ -78,8 +91,10 @@ struct Generation: Sendable {
   func usage(of parts: [GenerationUsage]) -> Usage {
     let completion = parts.reduce(0) { $0 + $1.completionTokens }
     RequestTrace.note("completion_tokens", completion)
+    // What an answer over several prompts reads beyond them is told at its end.
+    let prompt = parts.reduce(promptTokens) { max($0, $1.promptTokens) }
     return Usage(
-      promptTokens: promptTokens + earlier.promptTokens,
+      promptTokens: prompt + earlier.promptTokens,
       completionTokens: completion + earlier.completionTokens,
       cachedTokens: Self.cachedTokens(of: parts) + earlier.cachedTokens,
       acceptedPredictionTokens: parts.reduce(0) { $0 + $1.acceptedDraftTokens })

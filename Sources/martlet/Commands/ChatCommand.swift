@@ -18,6 +18,9 @@ struct ChatCommand: AsyncParsableCommand {
   var maxTokens: Int?
   @Option(help: ArgumentHelp("Answer from the documents of this collection.", valueName: "name"))
   var collection: String?
+  @Option(
+    help: "How passages become an answer: stuff, map_reduce, refine, rag_token, rag_sequence.")
+  var chain: String?
   @Argument(help: "The question.") var question: [String] = []
 
   func run() async throws {
@@ -57,7 +60,11 @@ struct ChatCommand: AsyncParsableCommand {
     var request: JSONObject = ["messages": .array(messages)]
     if let temperature { request["temperature"] = .double(temperature) }
     if let maxTokens { request["max_tokens"] = .integer(Int64(maxTokens)) }
-    if let collection { request["retrieval"] = ["collection": .string(collection)] }
+    if let collection {
+      var retrieval: JSONObject = ["collection": .string(collection)]
+      if let chain { retrieval["chain"] = .string(chain) }
+      request["retrieval"] = .object(retrieval)
+    }
     if client.json {
       let response = try await api.post("/v1/chat/completions", .object(request))
       Terminal.print(String(decoding: response.serialized(pretty: true), as: UTF8.self))

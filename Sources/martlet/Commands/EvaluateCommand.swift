@@ -10,7 +10,7 @@ import JSON
 struct EvaluateCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "evaluate", abstract: "Measure how good answers are.",
-    subcommands: [EvaluateRetrievalCommand.self])
+    subcommands: [EvaluateRetrievalCommand.self, EvaluateAnswersCommand.self])
 }
 
 struct EvaluateRetrievalCommand: AsyncParsableCommand {

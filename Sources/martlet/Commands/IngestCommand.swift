@@ -48,7 +48,7 @@ struct IngestCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let selection = FileSelection(
+    let selection = PathSelection(
       paths: paths.filter { $0 != "-" }, include: include, exclude: exclude)
     // Before the files are looked at, so that no change is missed.
     let watcher = try watched(selection)
@@ -78,7 +78,7 @@ struct IngestCommand: AsyncParsableCommand {
     }
   }
 
-  private func watched(_ selection: FileSelection) throws -> FolderWatcher? {
+  private func watched(_ selection: PathSelection) throws -> FolderWatcher? {
     guard watch else { return nil }
     guard !selection.folders.isEmpty else {
       throw CommandFailure.failure("--watch follows folders, and none is named")
@@ -102,7 +102,7 @@ struct IngestCommand: AsyncParsableCommand {
 
   /// Until Ctrl-C or SIGTERM.
   private func follow(
-    _ watcher: FolderWatcher, _ selection: FileSelection, _ ingestion: Ingestion
+    _ watcher: FolderWatcher, _ selection: PathSelection, _ ingestion: Ingestion
   ) async {
     let signals = TerminationSignals()
     if !client.json { Terminal.print("Watching for changes. Stop with Ctrl-C.") }

@@ -1,3 +1,4 @@
+import Foundation
 import JSON
 import Testing
 
@@ -322,7 +323,9 @@ struct AnswerChainTests {
         ],
         "retrieval.template"
       ),
-      (["top_k": 0], "retrieval.top_k"),
+      (["top_k": 0], "retrieval.top_k"), (["tau": 0], "retrieval.tau"),
+      (["candidates": 5], "retrieval.candidates"),
+      (["chain": "rag_token", "mode": "sparse"], "retrieval.mode"),
     ] as [(JSONObject, String)])
   func badFieldsAreNamed(fields: JSONObject, param: String) async throws {
     let house = try await ScriptedServer.start([("Passages:", "x")])

@@ -5,7 +5,7 @@
 import FoundationEssentials
 import Retrieval
 
-struct FileSelection: Sendable {
+struct PathSelection: Sendable {
   let paths: [String]
   let include: [GlobPattern]
   let exclude: [GlobPattern]
