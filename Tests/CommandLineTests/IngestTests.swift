@@ -31,7 +31,7 @@ import Testing
     }
   }
 
-  private func names(_ selection: FileSelection, _ folder: Folder) throws -> [String] {
+  private func names(_ selection: PathSelection, _ folder: Folder) throws -> [String] {
     try selection.files().map { String($0.dropFirst(folder.path.count + 1)) }
   }
 
@@ -42,16 +42,16 @@ import Testing
     }
     func select(_ include: [String] = [], _ exclude: [String] = []) throws -> [String] {
       try names(
-        FileSelection(paths: [folder.path + "/"], include: include, exclude: exclude), folder)
+        PathSelection(paths: [folder.path + "/"], include: include, exclude: exclude), folder)
     }
     #expect(try select() == ["a.txt", "b.md", "drafts/e.md", "sub/d.md"])
     #expect(try select(["*.md"]) == ["b.md", "drafts/e.md", "sub/d.md"])
     #expect(try select([], ["drafts", "*.txt"]) == ["b.md", "sub/d.md"])
     #expect(try select(["sub/**"]) == ["sub/d.md"])
     // Named files are read whatever they are called.
-    let named = FileSelection(paths: [folder.path + "/c.bin"], include: [], exclude: [])
+    let named = PathSelection(paths: [folder.path + "/c.bin"], include: [], exclude: [])
     #expect(try names(named, folder) == ["c.bin"])
-    let missing = FileSelection(paths: [folder.path + "/none"], include: [], exclude: [])
+    let missing = PathSelection(paths: [folder.path + "/none"], include: [], exclude: [])
     #expect(throws: CommandFailure.self) { try missing.files() }
   }
 
@@ -59,7 +59,7 @@ import Testing
     let folder = try Folder()
     try folder.write("x", to: "sub/a.md")
     try folder.write("x", to: "sub/b.bin")
-    let selection = FileSelection(paths: [folder.path], include: [], exclude: ["no.md"])
+    let selection = PathSelection(paths: [folder.path], include: [], exclude: ["no.md"])
     #expect(selection.files(at: folder.path + "/sub") == [folder.path + "/sub/a.md"])
     #expect(selection.files(at: folder.path + "/sub/a.md") == [folder.path + "/sub/a.md"])
     for name in ["/sub/b.bin", "/gone.md", "/no.md", "/../other.md"] {
