@@ -13,7 +13,7 @@ SOCKET_TESTS = TransportTests|HTTPTests|HubTests
 ENGINE_TESTS = ^InferenceTests\.(Engine|PrefixReuse|SharedPrompt)
 FACTOR ?= 100
 
-.PHONY: help setup models build serve test test-release test-debug tsan conformance fuzz soak bench image lint format docs clean
+.PHONY: help setup models build serve test test-release test-debug tsan conformance fuzz soak kill bench image lint format docs clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -32,6 +32,7 @@ serve: models build ## build and start the server on 127.0.0.1:8080 (ARGS="..." 
 
 test: models test-release test-debug conformance ## everything a fresh clone can test
 	@scripts/soak $(SCRATCH)/release/martlet --requests 300
+	@scripts/kill-campaign $(SCRATCH)/release/martlet --kills 5
 
 test-release:
 	$(SWIFT) build --build-tests $(TEST_FLAGS)
@@ -57,6 +58,9 @@ fuzz: ## feed damaged input for long, from a new seed (FACTOR=100 times the roun
 
 soak: build models ## ten minutes of mixed traffic: memory and descriptors must stay flat
 	@scripts/soak $(SCRATCH)/release/martlet
+
+kill: build models ## kill a server 200 times while it stores documents (ARGS="--kills N --seed S")
+	@scripts/kill-campaign $(SCRATCH)/release/martlet $(ARGS)
 
 bench: build models ## print speed beside the peers (ARGS="decode prefill" picks suites)
 	@Benchmarks/run --executable $(SCRATCH)/release/martlet $(ARGS)

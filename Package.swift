@@ -64,7 +64,7 @@ let package = Package(
     // Models.
     .target(
       name: "Transformer",
-      dependencies: ["CKernels", "COpenSSL", "CLinux", "Compute", "JSON"],
+      dependencies: ["CKernels", "COnig", "COpenSSL", "CLinux", "Compute", "JSON"],
       swiftSettings: swift),
     .target(
       name: "Inference",

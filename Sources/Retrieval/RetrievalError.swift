@@ -33,6 +33,8 @@ package enum RetrievalError: Error, Sendable, Hashable {
   case databaseReadOnly(path: String)
   case diskFull(path: String)
   case storageFailure(path: String, message: String)
+  /// A backup or restore that has nothing to copy, or would destroy something.
+  case copyRefused(path: String, message: String)
 }
 
 extension RetrievalError {
@@ -58,6 +60,7 @@ extension RetrievalError {
     case .databaseReadOnly: "database_read_only"
     case .diskFull: "disk_full"
     case .storageFailure: "storage_failure"
+    case .copyRefused: "copy_refused"
     }
   }
 
@@ -102,8 +105,8 @@ extension RetrievalError: CustomStringConvertible {
       """
       collection "\(collection)" holds vectors of \(stored.summary), but the server runs \
       \(loaded.summary), whose vectors can't be compared with them; start the server with \
-      --embedding-model \(stored.name), or delete the collection and ingest its documents again, \
-      or search with mode "sparse"
+      --embedding-model \(stored.name), or embed its documents anew (martlet reindex --collection \
+      \(collection), or POST /collections/\(collection)/reindex), or search with mode "sparse"
       """
     case .invalidEmbedding(let message):
       "the embedding model gave an unusable vector: \(message)"
@@ -140,6 +143,8 @@ extension RetrievalError: CustomStringConvertible {
       "the disk that holds \(path) is full, nothing was stored; free some space and try again"
     case .storageFailure(let path, let message):
       "\(path) could not be read or written: \(message)"
+    case .copyRefused(let path, let message):
+      "\(path): \(message)"
     default: code
     }
   }

@@ -53,13 +53,15 @@ extension APIError {
     case .conflict, .embeddingModelMismatch: status = 409
     case .embeddingModelMissing: status = 503
     case .diskFull: status = 507
-    case .databaseLocked: status = 503
+    case .databaseLocked, .databaseReadOnly: status = 503
     default: status = 500
     }
+    var isLocked = false
+    if case .databaseLocked = error { isLocked = true }
     self.init(
       status: status, type: status < 500 ? "invalid_request_error" : "server_error",
       message: "\(error)", param: error.field, code: error.code,
-      retryAfterSeconds: status == 503 && error == .databaseLocked(path: "") ? 1 : nil,
-      shouldRetry: status == 409 || (status >= 500 && status != 503) ? false : nil)
+      retryAfterSeconds: isLocked ? 1 : nil,
+      shouldRetry: isLocked || (status < 500 && status != 409) ? nil : false)
   }
 }

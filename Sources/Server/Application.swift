@@ -17,6 +17,7 @@ package final class Application: Sendable {
   package let router: Router
   let state = ServerState()
   let metrics = ServerMetrics()
+  let jobs: JobBoard
   let configuration: ServerConfiguration
   let logger: Logger
   /// Quantised weights being written for the next start.
@@ -28,7 +29,11 @@ package final class Application: Sendable {
   ) {
     self.configuration = configuration
     self.logger = logger
-    router = Routes(state: state, metrics: metrics, keys: keys, logger: logger).router()
+    jobs = JobBoard(logger: logger)
+    router = Routes(
+      state: state, metrics: metrics, jobs: jobs, keys: keys, logger: logger,
+      adapterFolder: AdapterFolder(path: configuration.adapterDirectory)
+    ).router()
   }
 
   /// For use inside this process only: no keys are asked for.
@@ -50,8 +55,8 @@ package final class Application: Sendable {
     let house = try await House.open(
       configuration, serverURL: serverURL, logger: logger, progress: progress)
     state.publish(
-      chat: house.chat, embedding: house.embedding, documents: house.documents,
-      answers: answers)
+      chat: house.chat, adapters: house.adapters, embedding: house.embedding,
+      documents: house.documents, answers: answers)
     logger.info("ready", metadata: ["load_seconds": .stringConvertible(watch.seconds)])
     if let weights = house.chat?.unsavedWeights {
       saving.withLock { $0 = WeightSaving.start(weights, logger: logger) }
@@ -62,6 +67,7 @@ package final class Application: Sendable {
   /// Ends running generations and closes the documents.
   package func close() async {
     state.beginDraining()
+    await jobs.close()
     await state.chat?.engine.shutdown()
     await saving.withLock { $0 }?.value
     do { try await state.takeDocuments()?.close() } catch {

@@ -15,6 +15,7 @@ struct House: Sendable {
   static let defaultContextLimit = 8192
 
   let chat: ChatModel?
+  let adapters: [LoadedAdapter]
   let embedding: EmbeddingModel?
   let documents: DocumentStore
   let pool: ThreadPool
@@ -28,14 +29,18 @@ struct House: Sendable {
     // Reading and quantising take seconds: off the cooperative pool.
     do {
       let thread = try ComputeThread(name: "load", niceness: 0)
-      let (chat, embedding) = try await thread.perform {
-        (try loader.chatModel(progress: progress), try loader.embeddingModel())
+      let (chat, adapters, embedding) = try await thread.perform {
+        let chat = try loader.chatModel(progress: progress)
+        let embedding = try loader.embeddingModel()
+        return (chat, try loader.adapters(of: chat, besides: embedding), embedding)
       }
       let documents = try await DocumentStore.open(
         DocumentStoreConfiguration(dataDirectory: configuration.data),
-        embedder: embedding.map { EmbedderBridge(embedder: $0.embedder) }, pool: pool)
+        embedder: embedding.map { EmbedderBridge(embedder: $0.embedder) }, pool: pool
+      ) { logger.warning("\($0)") }
       if let serverURL { documents.announce(serverURL: serverURL) }
-      return House(chat: chat, embedding: embedding, documents: documents, pool: pool)
+      return House(
+        chat: chat, adapters: adapters, embedding: embedding, documents: documents, pool: pool)
     } catch let failure as StartupFailure {
       throw failure
     } catch {
@@ -47,8 +52,9 @@ struct House: Sendable {
   var summary: String {
     [
       chat.map { "chat \($0.id) (context \($0.contextLength))" } ?? "no chat model",
+      adapters.isEmpty ? nil : "adapters " + adapters.map(\.name).joined(separator: ", "),
       embedding.map { "embeddings \($0.id)" } ?? "no embedding model",
-    ].joined(separator: ", ")
+    ].compactMap(\.self).joined(separator: ", ")
   }
 }
 
@@ -102,7 +108,7 @@ struct ModelLoader: Sendable {
         tokenizer: text.tokenizer, template: text.template,
         engine: engine, defaults: model.configuration.generationDefaults,
         contextLength: engine.contextLength,
-        vocabularySize: engine.vocabularySize, unsavedWeights: unsavedWeights)
+        vocabularySize: engine.vocabularySize, unsavedWeights: unsavedWeights, model: model)
     } catch {
       throw StartupFailure(
         message: "The chat model in \(directory) can't be loaded: \(error)", isConfiguration: true)
@@ -136,7 +142,7 @@ struct ModelLoader: Sendable {
   }
 
   /// The directory of the model that was asked for, or of the default one if it is there.
-  private func directory(
+  func directory(
     _ name: String?, fallback: String
   ) throws(StartupFailure) -> String? {
     let locator = ModelLocator(folder: configuration.models)

@@ -50,6 +50,8 @@ package final class MartletServer: Sendable {
   /// Refuses new work, lets running requests finish within the configured time, then closes.
   package func drain() async {
     application.state.beginDraining()
+    // Those who watch them would be waited for.
+    await application.jobs.close()
     await http.drain(deadlineSeconds: Double(application.configuration.drainSeconds))
     await application.close()
   }

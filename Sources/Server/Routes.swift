@@ -11,8 +11,10 @@ struct Routes: Sendable {
 
   let state: ServerState
   let metrics: ServerMetrics
+  let jobs: JobBoard
   let keys: APIKeys?
   let logger: Logger
+  let adapterFolder: AdapterFolder
 
   func router() -> Router {
     var router = Router(
@@ -21,9 +23,10 @@ struct Routes: Sendable {
       errorRenderer: { ErrorResponse.render($0, message: $1) })
     let add = { (method: HTTPRequest.Method, patterns: [String], endpoint: @escaping Endpoint) in
       for pattern in patterns {
-        // PUT /collections/{name} without a body takes every default.
+        // PUT /collections/{name} without a body takes every default, a reindex changes no setting.
         router.add(
-          method, pattern, optionalBody: method == .put, handler: handler(for: endpoint))
+          method, pattern, optionalBody: method == .put || pattern.hasSuffix("/reindex"),
+          handler: handler(for: endpoint))
       }
     }
     probes(add)
@@ -47,6 +50,9 @@ struct Routes: Sendable {
     let models = Models(state: state)
     add(.get, ["/v1/models"], models.list)
     add(.get, ["/v1/models/{id}"], models.get)
+    let adapters = Adapters(state: state, folder: adapterFolder, logger: logger)
+    add(.post, ["/v1/adapters"], adapters.load)
+    add(.delete, ["/v1/adapters/{name}"], adapters.remove)
     add(
       .post, ["/v1/chat/completions", "/chat"],
       ChatCompletions(state: state, metrics: metrics).respond)
@@ -61,13 +67,14 @@ struct Routes: Sendable {
   private func documents(_ add: Add) {
     add(
       .post, ["/retrieve", "/v1/retrieve"], Retrieve(state: state, metrics: metrics).respond)
-    let collections = Collections(state: state)
+    let collections = Collections(state: state, jobs: jobs)
     add(.get, ["/collections", "/v1/collections"], collections.list)
     let one = ["/collections/{name}", "/v1/collections/{name}"]
     add(.get, one, collections.get)
     add(.put, one, collections.put)
     add(.delete, one, collections.delete)
-    let documents = Documents(state: state, metrics: metrics)
+    add(.post, one.map { $0 + "/reindex" }, collections.reindex)
+    let documents = Documents(state: state, metrics: metrics, jobs: jobs)
     let all = one.map { $0 + "/documents" }
     add(.get, all, documents.list)
     add(.post, all, documents.store)
@@ -78,6 +85,12 @@ struct Routes: Sendable {
     add(.put, single, documents.store)
     add(.patch, single, documents.updateMetadata)
     add(.delete, single, documents.delete)
+    let jobs = Jobs(state: state, board: jobs)
+    add(.get, ["/jobs", "/v1/jobs"], jobs.list)
+    let job = ["/jobs/{id}", "/v1/jobs/{id}"]
+    add(.get, job, jobs.get)
+    add(.delete, job, jobs.cancel)
+    add(.get, job.map { $0 + "/events" }, jobs.events)
   }
 
   private func handler(for endpoint: @escaping Endpoint) -> Handler {

@@ -18,6 +18,8 @@ package enum ModelError: Error, Sendable, Hashable {
   /// A value that is sound but that this program has no code for.
   case unsupportedOption(path: String, key: String, value: String, supported: [String])
   case unknownArchitecture(name: String, path: String, known: [String])
+  /// An adapter of another model, or one that can't be applied.
+  case unsuitableAdapter(path: String, reason: String)
   case insufficientMemory(purpose: String, requiredBytes: Int, availableBytes: Int)
 }
 
@@ -52,6 +54,8 @@ extension ModelError: CustomStringConvertible {
         + supported.joined(separator: ", ")
     case .unknownArchitecture(let name, let path, let known):
       "\(path): unknown architecture \(name); known ones: " + known.joined(separator: ", ")
+    case .unsuitableAdapter(let path, let reason):
+      "\(path): the adapter can't be used with this model: \(reason)"
     case .insufficientMemory(let purpose, let required, let available):
       "\(purpose) needs \(megabytes(required)) MB of memory and \(megabytes(available)) MB are "
         + "available; quantise further, lower the context length or free memory"

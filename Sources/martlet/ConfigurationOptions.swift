@@ -37,6 +37,15 @@ struct ConfigurationOptions: ParsableArguments {
   var kvMemory: String?
   @Option(
     help: ArgumentHelp(
+      "PEFT adapter of the chat model, under a name of its own; may be repeated.",
+      valueName: "[name=]dir"))
+  var adapter: [String] = []
+  @Option(
+    help: ArgumentHelp(
+      "Folder from which POST /v1/adapters may load (default: none).", valueName: "dir"))
+  var adapterDirectory: String?
+  @Option(
+    help: ArgumentHelp(
       "Smaller model of the same tokens that guesses tokens to come.", valueName: "dir|name"))
   var draftModel: String?
   @Option(
@@ -80,8 +89,9 @@ struct ConfigurationOptions: ParsableArguments {
       "embedding_model": embeddingModel,
       "models": models, "quantize": quantize, "threads": threads, "context": context,
       "max_sequences": maxSequences, "max_queue": maxQueue, "kv_memory": kvMemory,
-      "draft_model": draftModel, "speculation": speculation, "data": data,
-      "weight_cache": weightCache, "retrieval_chain": retrievalChain,
+      "adapter": adapter.isEmpty ? nil : adapter.joined(separator: ","),
+      "adapter_directory": adapterDirectory, "draft_model": draftModel, "speculation": speculation,
+      "data": data, "weight_cache": weightCache, "retrieval_chain": retrievalChain,
       "retrieval_rewrite": retrievalRewrite, "retrieval_context": retrievalContext,
       "retrieval_template": retrievalTemplate, "api_key_file": apiKeyFile,
       "allow_unauthenticated": allowUnauthenticated ? "true" : nil,

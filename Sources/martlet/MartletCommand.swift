@@ -13,10 +13,11 @@ struct MartletCommand: AsyncParsableCommand {
       "Chat with a language model, embed text and question your documents, on your machine.",
     version: Martlet.version,
     subcommands: [
-      ServeCommand.self, ChatCommand.self, IngestCommand.self, RetrieveCommand.self,
-      EmbedCommand.self, PullCommand.self, InspectCommand.self, QuantizeCommand.self,
-      BenchCommand.self,
-      EvaluateCommand.self, VersionCommand.self,
+      ServeCommand.self, ChatCommand.self, IngestCommand.self, ReindexCommand.self,
+      RetrieveCommand.self, EmbedCommand.self, PullCommand.self, InspectCommand.self,
+      QuantizeCommand.self,
+      MergeCommand.self, BenchCommand.self, EvaluateCommand.self, BackupCommand.self,
+      RestoreCommand.self, DoctorCommand.self, VersionCommand.self,
     ])
 
   static func main() async {

@@ -1,5 +1,6 @@
 // A request's tokens and log probabilities are the same bits whatever else is computed, however its
-// prompt is cut, whatever the cache has of it and on however many threads. Real kernels on a small
+// prompt is cut, whatever the cache has of it and on however many threads; with the model by itself and
+// with adapters, side by side. Real kernels on a small
 // model whose widths take the vector paths, over several KV blocks; each instruction set in a process
 // of its own, since the choice is made once.
 
@@ -47,21 +48,27 @@ private struct Invariance {
   }
 
   /// Prompts of one to five blocks, sampled and greedy; one wants its prompt's log probabilities.
-  private let requests = (0..<8).map { index in
-    GenerationRequest(
-      prompt: (0..<[140, 31, 64, 3, 97, 32, 120, 65][index]).map {
-        Int32(($0 * 37 + index * 11) % 250)
-      },
-      sampling: SamplingParameters(temperature: index.isMultiple(of: 2) ? 0.9 : 0, seed: 7),
-      maximumTokens: 40, ignoreEndOfSequence: true, logprobs: 4,
-      echoPromptLogprobs: index == 4)
+  private func requests(to model: CausalLM) throws -> [GenerationRequest] {
+    let adapters = try ["wide-lora", "wide-dora", "wide-prefix", "wide-ia3"].map {
+      try model.loadAdapter(directory: Fixtures.directory("adapters/\($0)"))
+    }
+    let choices = [nil, 0, 1, nil, 2, 3, 0, nil].map { $0.map { adapters[$0] } }
+    return choices.enumerated().map { index, adapter in
+      GenerationRequest(
+        prompt: (0..<[140, 31, 64, 3, 97, 32, 120, 65][index]).map {
+          Int32(($0 * 37 + index * 11) % 250)
+        },
+        sampling: SamplingParameters(temperature: index.isMultiple(of: 2) ? 0.9 : 0, seed: 7),
+        maximumTokens: 40, ignoreEndOfSequence: true, logprobs: 4,
+        echoPromptLogprobs: index == 4, adapter: adapter)
+    }
   }
 
   /// Each request alone, its prompt in one piece, on one thread.
   private func expected() async throws -> [Generation] {
     let model = try model(threads: 1)
     var results: [Generation] = []
-    for request in requests {
+    for request in try requests(to: model) {
       let engine = try engine(model, chunk: 512)
       results.append(try await engine.run(request))
       await engine.shutdown()
@@ -71,6 +78,7 @@ private struct Invariance {
   }
 
   private func alone(_ model: CausalLM, chunk: Int, _ expected: [Generation]) async throws {
+    let requests = try requests(to: model)
     for index in [0, 4] {
       let engine = try engine(model, chunk: chunk, sequences: 1)
       expectSame(try await engine.run(requests[index]), expected[index], "in chunks of \(chunk)")
@@ -80,7 +88,7 @@ private struct Invariance {
 
   private func inCompany(_ model: CausalLM, _ expected: [Generation]) async throws {
     let engine = try engine(model, chunk: 64)
-    let streams = try requests.map { try engine.submit($0) }
+    let streams = try requests(to: model).map { try engine.submit($0) }
     for (stream, expected) in zip(streams, expected) {
       expectSame(try await Generation(stream), expected, "among seven others")
     }
@@ -90,7 +98,7 @@ private struct Invariance {
   /// One computes the prompt, the others share its blocks and copy the last.
   private func fourTimesAtOnce(_ model: CausalLM, _ expected: [Generation]) async throws {
     let engine = try engine(model, chunk: 64)
-    for (request, expected) in zip(requests, expected) {
+    for (request, expected) in zip(try requests(to: model), expected) {
       let streams = try (0..<4).map { _ in try engine.submit(request) }
       for stream in streams {
         expectSame(try await Generation(stream), expected, "four times at once")
@@ -101,12 +109,15 @@ private struct Invariance {
 
   private func fromAWarmCache(_ model: CausalLM, _ expected: [Generation]) async throws {
     let engine = try engine(model, chunk: 64)
+    let requests = try requests(to: model)
     for round in 0..<2 {
       for (request, expected) in zip(requests, expected) {
         let result = try await engine.run(request)
         expectSame(result, expected, "from a warm cache")
         guard round == 1, !request.echoPromptLogprobs else { continue }
-        #expect(result.usage?.cachedTokens == (request.prompt.count - 1) / 32 * 32)
+        let virtual = request.adapter?.virtualTokenCount ?? 0
+        let cached = (virtual + request.prompt.count - 1) / 32 * 32 - virtual
+        #expect(result.usage?.cachedTokens == max(0, cached))
       }
     }
     await engine.shutdown()

@@ -74,7 +74,7 @@ import Testing
     update.size = 500
     let error = await asyncRefusal { _ = try await test.store.putCollection("c", update) }
     let message = "\(try #require(error))"
-    #expect(error?.code == "conflict" && message.contains("delete"))
+    #expect(error?.code == "conflict" && message.contains("reindex"))
     try await test.store.deleteDocument("a", in: "c")
     #expect(
       try await test.store.putCollection("c", update).collection.settings.chunking.size == 500)

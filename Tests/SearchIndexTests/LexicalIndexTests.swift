@@ -195,6 +195,33 @@ let pool = ThreadPool(threads: 2, niceness: 0)
     }
   }
 
+  /// Checksums hold, lengths don't: the snapshot is refused, and nothing is read beyond its end.
+  @Test func segmentsOfAnotherLengthThanTheirHeaderSaysAreRefused() throws {
+    let original = try index(texts(50, seed: 9))
+    let whole = original.withSections { Array($0[0]) }
+    var damaged = [Array(whole.dropLast(64)), whole + [UInt8](repeating: 0, count: 64), []]
+    // Every count but the words', which is a sum and no length.
+    for offset in [0, 16, 24, 32, 40, 48] {
+      for value in [UInt64.max, 1 << 40, 1 << 20, 0] {
+        var bytes = whole
+        withUnsafeBytes(of: value) { bytes.replaceSubrange(offset..<offset + 8, with: $0) }
+        damaged.append(bytes)
+      }
+    }
+    try withFolder { path in
+      func isTaken(_ section: [UInt8]) throws -> Bool {
+        let isWritten = section.withUnsafeBytes {
+          SnapshotFile.write([$0], identity: "g", to: path, pool)
+        }
+        #expect(isWritten)
+        let file = try #require(SnapshotFile(path: path, identity: "g", pool: pool))
+        return LexicalIndex(file) != nil
+      }
+      let taken = try ([whole] + damaged).map(isTaken)
+      #expect(taken == [true] + damaged.map { _ in false })
+    }
+  }
+
   private func damagesAreNoticed(_ path: String) throws {
     let descriptor = open(path, O_RDWR)
     defer { close(descriptor) }

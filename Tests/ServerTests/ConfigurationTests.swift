@@ -76,7 +76,21 @@ struct ConfigurationTests {
     configuration.quantize = .nf4
     configuration.allowUnauthenticated = true
     configuration.context = 512
+    configuration.adapters = ["a=/one", "/two"]
     #expect(try load(file: configuration.yaml) == configuration)
+  }
+
+  @Test func severalAdaptersMayBeNamed() throws {
+    let expected = ["a=/one", "two"]
+    for text in [
+      "adapter: a=/one,two\n", "adapter: [a=/one, two]\n", "adapter:\n- a=/one\n- two\n",
+    ] {
+      #expect(try load(file: text).adapters == expected)
+    }
+    let fromEnvironment = try load(
+      environment: ["MARTLET_ADAPTER": "a=/one,two"], file: "adapter: other\n")
+    #expect(fromEnvironment.adapters == expected)
+    #expect(throws: ConfigurationError.self) { try load(file: "adapter: [[a]]\n") }
   }
 
   @Test(arguments: [

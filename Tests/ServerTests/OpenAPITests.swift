@@ -56,6 +56,11 @@ struct OpenAPITests {
       ("CollectionList", try await server.get("/collections")),
       ("Document", try await server.get("/collections/described/documents/a")),
       ("DocumentList", try await server.get("/collections/described/documents")),
+      (
+        "Job",
+        try await server.post("/collections/described/documents?wait=false", [["text": "A job."]])
+      ),
+      ("JobList", try await server.get("/jobs")),
       ("Error", try await server.get("/v1/models/nothing")),
     ]
     for (name, answer) in answers {

@@ -85,6 +85,41 @@ import Testing
     #expect(refused > 100)
   }
 
+  @Test func damagedAdaptersNeverCrash() throws {
+    let model = try AdapterFixtures.base()
+    var random = SplitMix(state: FuzzRun.seed(4))
+    for name in ["lora", "lora-selected", "dora", "ia3", "prefix"] {
+      let directory = try ModelDirectory(copyOfPath: AdapterFixtures.path(name))
+      for file in ["adapter_config.json", "adapter_model.safetensors"] {
+        let sound = try directory.read(file)
+        let isHeader = file.hasSuffix(".safetensors")
+        let length = isHeader ? Int(sound[0]) | Int(sound[1]) << 8 : sound.count
+        var refused = 0
+        for round in 0..<FuzzRun.rounds(40) {
+          var bytes = sound
+          if round % 2 == 0 {
+            bytes = mutate(sound, in: isHeader ? 0..<8 + length : 0..<length, &random)
+          } else if isHeader {
+            let header = mutateNumber(Array(sound[8..<8 + length]), &random)
+            let prefix = (0..<8).map { UInt8(truncatingIfNeeded: header.count >> ($0 * 8)) }
+            bytes = prefix + header + sound[(8 + length)...]
+          } else {
+            bytes = mutateNumber(sound, &random)
+          }
+          try directory.write(file, bytes)
+          do throws(ModelError) {
+            let adapter = try model.loadAdapter(directory: directory.path)
+            _ = try? model.logits(of: [1, 2, 3], with: adapter)
+          } catch {
+            refused += 1
+          }
+        }
+        try directory.write(file, sound)
+        #expect(refused > 3, "\(name) \(file)")
+      }
+    }
+  }
+
   @Test func damagedEncoderFilesNeverCrash() throws {
     var random = SplitMix(state: FuzzRun.seed(3))
     for name in [

@@ -10,9 +10,11 @@ final class ModelDirectory {
   let url: URL
   var path: String { url.path }
 
-  init(copyOf name: String) throws {
+  convenience init(copyOf name: String) throws { try self.init(copyOfPath: Fixtures.model(name)) }
+
+  init(copyOfPath path: String) throws {
     url = FileManager.default.temporaryDirectory.appending(path: "model-\(UUID().uuidString)")
-    try FileManager.default.copyItem(at: URL(filePath: Fixtures.model(name)), to: url)
+    try FileManager.default.copyItem(at: URL(filePath: path), to: url)
   }
 
   deinit { try? FileManager.default.removeItem(at: url) }
@@ -38,15 +40,17 @@ final class ModelDirectory {
     try write(file, JSONValue.object(object).serialized())
   }
 
-  /// Replaces the header of model.safetensors, its length included, by an edited one.
-  func editHeader(_ edit: (inout JSONObject) throws -> Void) throws {
-    let bytes = try read("model.safetensors")
+  /// Replaces the header of a safetensors file, its length included, by an edited one.
+  func editHeader(
+    of file: String = "model.safetensors", _ edit: (inout JSONObject) throws -> Void
+  ) throws {
+    let bytes = try read(file)
     let length = Int(bytes[..<8].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) })
     var header = try #require(try JSONValue(parsing: Array(bytes[8..<8 + length])).object)
     try edit(&header)
     let text = JSONValue.object(header).serialized()
     let prefix = (0..<8).map { UInt8(truncatingIfNeeded: text.count >> ($0 * 8)) }
-    try write("model.safetensors", prefix + text + bytes[(8 + length)...])
+    try write(file, prefix + text + bytes[(8 + length)...])
   }
 
   /// The error of loading the directory as a causal language model.

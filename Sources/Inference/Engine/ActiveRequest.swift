@@ -29,7 +29,8 @@ struct ActiveRequest {
     stopTokens =
       request.ignoreEndOfSequence
       ? request.stopTokens : request.stopTokens.union(endOfSequenceTokens)
-    maximumTokens = min(request.maximumTokens, contextLength - request.prompt.count)
+    maximumTokens = min(
+      request.maximumTokens, contextLength - request.virtualTokenCount - request.prompt.count)
     history = TokenHistory(prompt: sampler.usesHistory ? request.prompt : [])
     usage = GenerationUsage(promptTokens: request.prompt.count)
     stopwatch = Stopwatch(submitted: submission.submitted)
@@ -61,13 +62,18 @@ struct ActiveRequest {
   /// How many prompt tokens `span` computes for the first time, and how many before it came from
   /// the cache instead.
   mutating func notePromptTokens(of span: Batch.Span) -> (computed: Int, cached: Int) {
-    let start = min(span.start, request.prompt.count)
-    let end = min(span.start + span.tokens.count, request.prompt.count)
+    let start = promptIndex(span.start)
+    let end = promptIndex(span.start + span.tokens.count)
     let cached = max(0, start - reachedPromptTokens)
     let computed = max(0, end - max(start, reachedPromptTokens))
     reachedPromptTokens = max(end, reachedPromptTokens)
     usage.cachedTokens += cached
     return (computed, cached)
+  }
+
+  /// Where a position of the sequence is in the prompt, which virtual tokens come before.
+  private func promptIndex(_ position: Int) -> Int {
+    min(max(0, position - request.virtualTokenCount), request.prompt.count)
   }
 
   /// The most drafts that can be of use: each lets one more token be sampled than without.
@@ -87,7 +93,8 @@ struct ActiveRequest {
   ) -> DraftOrder {
     let count = modelDrafts.count(limit: draftLimit, cost: cost, sequenceCount: sequenceCount)
     return DraftOrder(
-      id: sequence.id, tokens: sequence.tokens, count: count,
+      id: sequence.id, tokens: Array(sequence.tokens.dropFirst(request.virtualTokenCount)),
+      virtualTokenCount: request.virtualTokenCount, count: count,
       sampler: DraftSampler(sampler: sampler, history: history))
   }
 
@@ -148,7 +155,7 @@ struct ActiveRequest {
   ) throws(InferenceError) {
     guard wantsPromptLogprobs, promptLogprobs.count < request.prompt.count else { return }
     if promptLogprobs.isEmpty { promptLogprobs.append(GeneratedToken(id: request.prompt[0])) }
-    let firstPosition = span.start + span.tokens.count - rows.count
+    let firstPosition = span.start + span.tokens.count - rows.count - request.virtualTokenCount
     for row in 0..<rows.count {
       let target = firstPosition + row + 1
       guard target == promptLogprobs.count, target < request.prompt.count else { continue }

@@ -122,7 +122,8 @@ struct EngineLoop: ~Copyable {
     scheduler.add(
       SequenceState(
         id: submission.id, prompt: submission.request.prompt,
-        wantsPromptLogits: request.wantsPromptLogprobs))
+        wantsPromptLogits: request.wantsPromptLogprobs,
+        namespace: submission.request.adapter?.id ?? 0, adapter: submission.request.adapter))
   }
 
   /// Forgets a request and frees its blocks, then tells its consumer. Unknown ids are those of

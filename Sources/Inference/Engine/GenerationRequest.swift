@@ -1,6 +1,8 @@
 // What a caller asks of the engine: a tokenized prompt and when to stop. Text, stop strings and
 // templates are the caller's business (see `GenerationTextStream`).
 
+package import Transformer
+
 /// One sequence to generate.
 package struct GenerationRequest: Sendable {
   package var prompt: [Int32]
@@ -17,6 +19,9 @@ package struct GenerationRequest: Sendable {
   package var echoPromptLogprobs: Bool
   /// Which of a request's `n` choices this is: choices draw from different random streams.
   package var choice: Int
+  /// What the sequence is computed with besides the model. Its virtual tokens take room in the
+  /// context, but are no part of the prompt.
+  package var adapter: Adapter?
 
   /// The most alternatives per token.
   package static let maximumLogprobs = 20
@@ -24,7 +29,7 @@ package struct GenerationRequest: Sendable {
   package init(
     prompt: [Int32], sampling: SamplingParameters = SamplingParameters(), maximumTokens: Int,
     stopTokens: Set<Int32> = [], ignoreEndOfSequence: Bool = false, logprobs: Int? = nil,
-    echoPromptLogprobs: Bool = false, choice: Int = 0
+    echoPromptLogprobs: Bool = false, choice: Int = 0, adapter: Adapter? = nil
   ) {
     self.prompt = prompt
     self.sampling = sampling
@@ -34,7 +39,10 @@ package struct GenerationRequest: Sendable {
     self.logprobs = logprobs
     self.echoPromptLogprobs = echoPromptLogprobs
     self.choice = choice
+    self.adapter = adapter
   }
+
+  var virtualTokenCount: Int { adapter?.virtualTokenCount ?? 0 }
 
   /// Checks everything that can be said before the request is queued.
   func validate(vocabularySize: Int, contextLength: Int) throws(InferenceError) {
@@ -42,8 +50,9 @@ package struct GenerationRequest: Sendable {
     for (index, token) in prompt.enumerated() where token < 0 || Int(token) >= vocabularySize {
       throw .tokenOutOfRange(token: token, index: index, vocabularySize: vocabularySize)
     }
-    guard prompt.count <= contextLength else {
-      throw .contextLengthExceeded(promptTokens: prompt.count, contextLength: contextLength)
+    let room = contextLength - virtualTokenCount
+    guard prompt.count <= room else {
+      throw .contextLengthExceeded(promptTokens: prompt.count, contextLength: room)
     }
     guard maximumTokens >= 0 else {
       throw .invalidParameter(

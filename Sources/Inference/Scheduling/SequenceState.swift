@@ -2,15 +2,16 @@
 // no phases: prefill, decode and recomputation after a preemption are all `computedTokenCount`
 // chasing `tokens.count`.
 
-import Transformer
+package import Transformer
 
 /// The scheduling state of a sequence.
 package struct SequenceState: Sendable {
   package typealias ID = UInt64
 
   package let id: ID
-  /// Prompt and output.
+  /// Prompt and output, an adapter's virtual tokens before them.
   package private(set) var tokens: [Int32]
+  /// Virtual tokens included.
   package let promptCount: Int
   /// Tokens whose keys and values are in the cache.
   package internal(set) var computedTokenCount = 0
@@ -22,18 +23,22 @@ package struct SequenceState: Sendable {
   var drafts: [Int32] = []
   /// Of the model and adapter that compute the sequence: caches of different ones never mix.
   package let namespace: UInt64
+  private let adapter: Adapter?
   /// The first prompt position whose logits have yet to be delivered; `promptCount` when none are
   /// wanted. Outlives a preemption, so that nothing is delivered twice.
   package internal(set) var nextPromptLogits: Int
 
   package init(
-    id: ID, prompt: [Int32], wantsPromptLogits: Bool = false, namespace: UInt64 = 0
+    id: ID, prompt: [Int32], wantsPromptLogits: Bool = false, namespace: UInt64 = 0,
+    adapter: Adapter? = nil
   ) {
+    let virtualCount = adapter?.virtualTokenCount ?? 0
     self.id = id
     self.namespace = namespace
-    tokens = prompt
-    promptCount = prompt.count
-    nextPromptLogits = wantsPromptLogits ? 0 : prompt.count
+    self.adapter = adapter
+    tokens = Array(repeating: Adapter.virtualToken, count: virtualCount) + prompt
+    promptCount = tokens.count
+    nextPromptLogits = wantsPromptLogits ? virtualCount : tokens.count
   }
 
   package var pendingCount: Int { tokens.count - computedTokenCount }
@@ -54,6 +59,6 @@ package struct SequenceState: Sendable {
       wantsPromptLogits ? max(nextPromptLogits, computedTokenCount) : tokens.count - 1
     return Batch.Span(
       tokens: Array(tokens[computedTokenCount..<end]), start: computedTokenCount, blocks: blocks,
-      logitCount: max(0, end - firstWanted))
+      logitCount: max(0, end - firstWanted), adapter: adapter)
   }
 }

@@ -9,6 +9,8 @@ struct DraftOrder {
   let id: SequenceState.ID
   /// Prompt and output.
   let tokens: [Int32]
+  /// Those of an adapter that come before them, of which a draft model knows nothing.
+  var virtualTokenCount = 0
   let count: Int
   /// Draws as the sequence's own sampler will, which with the same random number mostly gives the
   /// same token where the models agree.
@@ -160,7 +162,7 @@ struct DraftModel: ~Copyable {
     guard entry.reachesEnd else { return false }
     let width = min(row.count, rows.width)
     row.replaceSubrange(..<width, with: rows[0][..<width])
-    let position = order.tokens.count + order.drafts.count
+    let position = order.virtualTokenCount + order.tokens.count + order.drafts.count
     let token = row.withUnsafeBufferPointer {
       order.sampler.next($0, position: position, scratch: &scratch)
     }

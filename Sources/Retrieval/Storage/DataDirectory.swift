@@ -2,13 +2,22 @@
 // goes away with the process however that ends. The file says who holds it: process id and URL.
 // Refuses a directory that can't be made or written, with path, user id and remedy.
 
+import FoundationEssentials
 import Glibc
 
 final class DataDirectory: Sendable {
   let path: String
   private let lock: Int32
 
-  var databasePath: String { path + "/martlet.sqlite" }
+  static let databaseName = "martlet.sqlite"
+
+  var databasePath: String { path + "/" + Self.databaseName }
+
+  /// Whether nothing would be lost with what is in it.
+  var isEmpty: Bool {
+    let entries = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+    return Set(entries).isSubset(of: ["lock", "cache", "indexes"])
+  }
 
   /// Makes the directory where it is missing and claims it. `holder` is what a second process is
   /// told, usually the server's URL.
@@ -36,6 +45,16 @@ final class DataDirectory: Sendable {
     // The text only helps to explain a refusal: where it can't be written, the lock still holds.
     guard ftruncate(lock, 0) == 0 else { return }
     _ = pwrite(lock, text, text.count, 0)
+  }
+
+  /// Who claims the directory now; nil: nobody.
+  static func holder(of path: String) -> String? {
+    let descriptor = open(path + "/lock", O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return nil }
+    defer { close(descriptor) }
+    // A claim in this moment would be refused because of ours: it is over at once, and shared.
+    guard flock(descriptor, LOCK_SH | LOCK_NB) != 0 else { return nil }
+    return contents(of: descriptor)
   }
 
   private static func contents(of descriptor: Int32) -> String {

@@ -1,16 +1,21 @@
-// Snapshots of collections' indexes in `<data>/indexes`, so that opening needn't read every chunk. One
-// is taken only for the very generation of the collection that it was made from, and the index is made
-// anew from the database otherwise: the files can be deleted at any time.
-// Sections: counts; chunk ids; document ids; values and codes of the vectors; words.
+// Snapshots of collections' indexes in `<data>/indexes`, so that opening needn't read every chunk. A
+// file says which generation of the collection it was made from; the database lists those, so that a
+// file of another history (a restored backup's) is told from one that can be caught up.
+// The files can be deleted at any time: what isn't there or isn't whole is made from the database.
+// Sections: counts; chunk ids; document ids; which rows live; values and codes of the vectors; words.
 
 import Compute
+import GRDB
 import Glibc
 import SearchIndex
 
-/// A collection's index as a snapshot holds it: rows in the order of chunk ids, all alive.
+/// A collection's index as a snapshot holds it: rows in the order of chunk ids.
 struct SavedIndex {
+  var generation: Int64
   var chunkIDs: [Int64]
+  /// 0 for rows that no document has any more.
   var documentIDs: [Int64]
+  var liveRows: RowBitmap
   var matrix: VectorMatrix
   var words: LexicalIndex
 }
@@ -18,50 +23,62 @@ struct SavedIndex {
 struct IndexSnapshots: Sendable {
   private let folder: String
   private let pool: ThreadPool
+  /// Generations of a collection that are remembered: a file is replaced after the newest was noted,
+  /// so that one more than the newest is needed; others cost nothing.
+  private static let notedCount = 4
+  /// Raised whenever the sections change.
+  private static let version = 2
 
   init(dataDirectory: String, pool: ThreadPool) {
     folder = dataDirectory + "/indexes"
     self.pool = pool
   }
 
-  /// The snapshot if there is a current one; one that is of no use any more is removed.
-  func load(_ record: CollectionRecord) -> SavedIndex? {
-    let saved = read(record)
-    if saved == nil { remove(record.id) }
-    return saved
+  /// The snapshot of this generation, or of an earlier one that the database knows. One that is of no
+  /// use any more is removed.
+  func load(_ record: CollectionRecord, _ database: Database) throws -> SavedIndex? {
+    if let saved = read(record) {
+      if saved.generation == record.generation { return saved }
+      if try Self.isNoted(saved.generation, of: record.id, database) { return saved }
+    }
+    remove(record.id)
+    return nil
   }
 
-  private func read(_ record: CollectionRecord) -> SavedIndex? {
+  /// Whatever generation it is of.
+  func read(_ record: CollectionRecord) -> SavedIndex? {
     guard
       let file = SnapshotFile(
         path: path(record.id), identity: Self.identity(of: record), pool: pool),
-      let counts = file.integers(section: 0, count: 2),
-      let chunkIDs = file.integers(section: 1, count: Int(counts[0])),
-      let documentIDs = file.integers(section: 2, count: Int(counts[0])),
+      let counts = file.integers(section: 0, count: 3),
+      let rows = Int(exactly: counts[0]), let firstWords = Int(exactly: counts[1]),
+      let chunkIDs = file.integers(section: 1, count: rows),
+      let documentIDs = file.integers(section: 2, count: rows),
+      let live = file.integers(section: 3, count: (rows + 63) / 64),
       let matrix = VectorMatrix(
-        file, firstSection: 3, count: chunkIDs.count, dimension: record.dimension, pool: pool),
-      let words = LexicalIndex(file, firstSection: Int(counts[1])),
-      words.rowCount == chunkIDs.count
+        file, firstSection: 4, count: rows, dimension: record.dimension, pool: pool),
+      let words = LexicalIndex(file, firstSection: firstWords), words.rowCount == rows
     else { return nil }
     return SavedIndex(
-      chunkIDs: chunkIDs, documentIDs: documentIDs, matrix: matrix, words: words)
+      generation: counts[2], chunkIDs: chunkIDs, documentIDs: documentIDs,
+      liveRows: RowBitmap(rowCount: rows, words: live.map(UInt64.init(bitPattern:))),
+      matrix: matrix, words: words)
   }
 
-  /// Writes a snapshot unless there is a current one. Where that can't be done, the next start takes
-  /// longer and nothing else is lost.
-  func save(_ index: CollectionIndex, _ record: CollectionRecord) {
-    let (path, identity) = (path(record.id), Self.identity(of: record))
-    guard index.generation == record.generation, index.liveRowCount > 0,
-      !SnapshotFile.exists(path: path, identity: identity),
-      let index = index.liveRowCount == index.rowCount ? index : try? index.swept()
-    else { return }
+  /// Whether a snapshot was written. Where that can't be done, the next start takes longer and nothing
+  /// is lost. The index may be changed meanwhile: what is written is this copy of it.
+  func save(_ index: CollectionIndex, _ record: CollectionRecord) -> Bool {
+    guard let matrix = try? index.matrix.settled() else { return false }
     mkdir(folder, 0o755)
     let documentIDs = index.documentSlots.map { index.documents[$0]?.rowID ?? 0 }
-    _ = index.matrix.withSections { vectors in
+    let live = index.liveRows.words.map(Int64.init(bitPattern:))
+    return matrix.withSections { vectors in
       index.words.withSections { words in
-        let counts = [Int64(index.rowCount), Int64(3 + vectors.count)]
-        return SnapshotFile.withSections([counts, index.chunkIDs, documentIDs]) { integers in
-          SnapshotFile.write(integers + vectors + words, identity: identity, to: path, pool)
+        let counts = [Int64(index.rowCount), Int64(4 + vectors.count), index.generation]
+        return SnapshotFile.withSections([counts, index.chunkIDs, documentIDs, live]) { integers in
+          SnapshotFile.write(
+            integers + vectors + words, identity: Self.identity(of: record),
+            to: path(record.id), pool)
         }
       }
     }
@@ -71,13 +88,33 @@ struct IndexSnapshots: Sendable {
 
   private func path(_ collection: Int64) -> String { "\(folder)/\(collection).index" }
 
-  /// All that decides on a snapshot's contents.
+  /// All that decides on a snapshot's contents but the generation.
   private static func identity(of record: CollectionRecord) -> String {
     let settings = record.settings
     return """
-      vectors \(VectorMatrix.version) \(record.dimension) \(settings.metric) \
-      words \(LexicalIndex.version) \(settings.language) \
-      collection \(record.id) \(record.generation)
+      index \(version) vectors \(VectorMatrix.version) \(record.dimension) \(settings.metric) \
+      words \(LexicalIndex.version) \(settings.language) collection \(record.id)
       """
+  }
+
+  // MARK: Generations
+
+  /// Notes, before its file is written, that there may be a snapshot of a generation.
+  static func note(_ generation: Int64, of collection: Int64, _ database: Database) throws {
+    try database.execute(
+      sql: "INSERT OR IGNORE INTO snapshots (collection, generation) VALUES (?, ?)",
+      arguments: [collection, generation])
+    try database.execute(
+      sql: """
+        DELETE FROM snapshots WHERE collection = ?1 AND generation NOT IN
+          (SELECT generation FROM snapshots WHERE collection = ?1 ORDER BY generation DESC LIMIT ?2)
+        """, arguments: [collection, notedCount])
+  }
+
+  private static func isNoted(_ generation: Int64, of collection: Int64, _ database: Database)
+    throws -> Bool
+  {
+    let sql = "SELECT 1 FROM snapshots WHERE collection = ? AND generation = ?"
+    return try Row.fetchOne(database, sql: sql, arguments: [collection, generation]) != nil
   }
 }

@@ -7,7 +7,7 @@ import GRDB
 enum Schema {
   /// "MRTL".
   static let applicationID = 0x4D52_544C
-  static let version = 2
+  static let version = 3
 
   static var migrator: DatabaseMigrator {
     var migrator = DatabaseMigrator()
@@ -24,6 +24,10 @@ enum Schema {
       }
       try database.execute(sql: "ALTER TABLE collections DROP COLUMN analyzer")
       try database.execute(sql: "PRAGMA user_version = 2")
+    }
+    migrator.registerMigration("3 jobs, generations of snapshots") { database in
+      try database.execute(sql: version3)
+      try database.execute(sql: "PRAGMA user_version = 3")
     }
     return migrator
   }
@@ -79,6 +83,29 @@ enum Schema {
       vector BLOB NOT NULL,
       truncated INTEGER NOT NULL,
       UNIQUE (document, ordinal)
+    ) STRICT;
+    """
+  private static let version3 = """
+    -- Generations of which there may be a snapshot of the index.
+    CREATE TABLE snapshots (
+      collection INTEGER NOT NULL REFERENCES collections(id) ON DELETE CASCADE,
+      generation INTEGER NOT NULL,
+      PRIMARY KEY (collection, generation)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE jobs (
+      id TEXT PRIMARY KEY,
+      kind TEXT NOT NULL,
+      collection TEXT NOT NULL,
+      state TEXT NOT NULL,
+      -- Documents, as known when the row was written.
+      done INTEGER NOT NULL,
+      total INTEGER NOT NULL,
+      -- JSON.
+      result TEXT,
+      error TEXT,
+      created_at INTEGER NOT NULL,
+      updated_at INTEGER NOT NULL
     ) STRICT;
     """
 }

@@ -4,6 +4,7 @@
 // All errors of SQLite leave here as RetrievalError.
 
 import GRDB
+import Glibc
 
 final class StoreDatabase: Sendable {
   let path: String
@@ -12,7 +13,7 @@ final class StoreDatabase: Sendable {
   init(path: String, busyTimeoutSeconds: Double) throws(RetrievalError) {
     self.path = path
     do {
-      try Self.inspect(path)
+      _ = try Self.version(ofFile: path)
       var configuration = Configuration()
       configuration.label = "martlet"
       configuration.busyMode = .timeout(busyTimeoutSeconds)
@@ -88,29 +89,35 @@ final class StoreDatabase: Sendable {
     }
   }
 
-  /// Looks at an existing file without writing: turning on WAL would already change it.
-  private static func inspect(_ path: String) throws {
-    guard FileSize.bytes(path) > 0 else { return }
-    var configuration = Configuration()
-    configuration.readonly = true
-    let queue = try DatabaseQueue(path: path, configuration: configuration)
-    defer { try? queue.close() }
-    let (application, version, tables) = try queue.read { database in
-      (
-        try Int.fetchOne(database, sql: "PRAGMA application_id") ?? 0,
-        try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0,
-        try Int.fetchOne(database, sql: "SELECT count(*) FROM sqlite_master") ?? 0
-      )
+  /// The schema version of an existing file, looked at without writing: turning on WAL would already
+  /// change it. nil where there is no file, or one without a table, as a process leaves that was
+  /// killed while it made it. Refuses files of other programs and of newer versions.
+  static func version(ofFile path: String) throws(RetrievalError) -> Int? {
+    guard FileSize.bytes(path) > 0 else { return nil }
+    let application: Int
+    let version: Int
+    let tables: Int
+    do {
+      var configuration = Configuration()
+      configuration.readonly = true
+      let queue = try DatabaseQueue(path: path, configuration: configuration)
+      defer { try? queue.close() }
+      (application, version, tables) = try queue.read { database in
+        (
+          try Int.fetchOne(database, sql: "PRAGMA application_id") ?? 0,
+          try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0,
+          try Int.fetchOne(database, sql: "SELECT count(*) FROM sqlite_master") ?? 0
+        )
+      }
+    } catch {
+      throw RetrievalError(storage: error, path: path)
     }
-    // A process killed while it made the file leaves one without a table: that one is ours to use.
-    if application == 0, tables == 0 { return }
-    guard application == Schema.applicationID else {
-      throw RetrievalError.databaseForeign(path: path)
-    }
+    if application == 0, tables == 0 { return nil }
+    guard application == Schema.applicationID else { throw .databaseForeign(path: path) }
     guard version <= Schema.version else {
-      throw RetrievalError.databaseTooNew(
-        path: path, version: version, supported: Schema.version)
+      throw .databaseTooNew(path: path, version: version, supported: Schema.version)
     }
+    return version
   }
 }
 
@@ -125,14 +132,25 @@ extension RetrievalError {
       self = .storageFailure(path: path, message: "\(error)")
       return
     }
-    let message = error.message ?? "SQLite error \(error.extendedResultCode.rawValue)"
+    let code = error.extendedResultCode.rawValue
+    let message = error.message.map { "\($0) (SQLite error \(code))" } ?? "SQLite error \(code)"
     self =
       switch error.resultCode {
       case .SQLITE_BUSY, .SQLITE_LOCKED: .databaseLocked(path: path)
       case .SQLITE_READONLY, .SQLITE_PERM: .databaseReadOnly(path: path)
       case .SQLITE_FULL: .diskFull(path: path)
       case .SQLITE_CORRUPT, .SQLITE_NOTADB: .databaseCorrupt(path: path, message: message)
+      case .SQLITE_IOERR, .SQLITE_CANTOPEN:
+        Self.stateOfDisk(path) ?? .storageFailure(path: path, message: message)
       default: .storageFailure(path: path, message: message)
       }
+  }
+
+  /// Where SQLite says only that something failed, the file system may say why.
+  private static func stateOfDisk(_ path: String) -> RetrievalError? {
+    var status = statvfs()
+    guard statvfs(path, &status) == 0 else { return nil }
+    if status.f_flag & UInt(ST_RDONLY) != 0 { return .databaseReadOnly(path: path) }
+    return status.f_bavail == 0 || status.f_favail == 0 ? .diskFull(path: path) : nil
   }
 }

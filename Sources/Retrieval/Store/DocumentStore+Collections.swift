@@ -1,11 +1,12 @@
 // Collections: making, changing, listing and deleting them. Settings decide what is stored, so
-// those of a collection that holds documents can't be changed.
+// those of a collection that holds documents can't be changed but by reindexing it.
 
 import GRDB
 
 extension DocumentStore {
   package func collections() async throws -> [CollectionInfo] {
-    try await database.read { try CollectionRecord.all($0) }.map(info)
+    try await database.read { try CollectionRecord.all($0) }
+      .filter { !$0.name.hasPrefix(".") }.map(info)
   }
 
   package func collection(_ name: String) async throws -> CollectionInfo {
@@ -50,14 +51,18 @@ extension DocumentStore {
     let identity = embedder?.identity
     _ = try await database.commit { database in
       let record = try CollectionRecord.require(name, database)
-      try record.delete(database)
-      guard name == Self.defaultCollection else { return (record, CollectionRecord?.none) }
+      let staged = try CollectionRecord.find(Self.stagedName(of: name), database)
+      let deleted = [record] + (staged.map { [$0] } ?? [])
+      for record in deleted { try record.delete(database) }
+      guard name == Self.defaultCollection else { return (deleted, CollectionRecord?.none) }
       let fresh = try CollectionRecord.insert(
         name: name, settings: CollectionSettings(), embedding: identity, now: Self.now(), database)
-      return (record, fresh)
+      return (deleted, fresh)
     } publish: { [indexes, snapshots] deleted, fresh in
-      indexes.remove(deleted.id)
-      snapshots.remove(deleted.id)
+      for record in deleted {
+        indexes.remove(record.id)
+        snapshots.remove(record.id)
+      }
       if let fresh { indexes.set(CollectionIndex(fresh)) }
     }
   }
@@ -80,7 +85,7 @@ extension DocumentStore {
     }
   }
 
-  private func validate(embeddingModel name: String?) throws(RetrievalError) {
+  func validate(embeddingModel name: String?) throws(RetrievalError) {
     guard let name else { return }
     guard let identity = embedder?.identity else { throw .embeddingModelMissing }
     guard name == identity.name else {
@@ -100,8 +105,8 @@ extension DocumentStore {
     if settings != record.settings {
       throw .conflict(
         message: """
-          collection "\(record.name)" holds documents, so its settings can't be changed; delete \
-          its documents first, or make another collection
+          collection "\(record.name)" holds documents, so its settings can't be changed but with \
+          them: POST /collections/\(record.name)/reindex with the new settings (martlet reindex)
           """)
     }
     if update.embeddingModel != nil, let stored = record.embedding, let loaded,

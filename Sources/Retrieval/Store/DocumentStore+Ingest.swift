@@ -11,6 +11,14 @@ extension DocumentStore {
   package func putDocuments(_ inputs: [DocumentInput], in name: String) async throws
     -> IngestResult
   {
+    // Where it was planned for a collection that changed meanwhile (its place may have been taken by
+    // a reindexed one), it is planned once more.
+    do { return try await store(inputs, in: name) } catch RetrievalError.conflict {
+      return try await store(inputs, in: name)
+    }
+  }
+
+  private func store(_ inputs: [DocumentInput], in name: String) async throws -> IngestResult {
     let (record, known) = try await lookUp(inputs, in: name)
     var batch = try await chunkingThread.perform { try PreparedDocument.batch(inputs) }
     var result = IngestResult()
@@ -34,7 +42,7 @@ extension DocumentStore {
   }
 
   /// The collection, and what is stored under the ids of a batch.
-  private func lookUp(_ inputs: [DocumentInput], in name: String) async throws
+  func lookUp(_ inputs: [DocumentInput], in name: String) async throws
     -> (CollectionRecord, [String: DocumentRecord])
   {
     let prepared = try await chunkingThread.perform {

@@ -7,6 +7,7 @@
 package import Compute
 import GRDB
 import Glibc
+import Synchronization
 
 package struct DocumentStoreConfiguration: Sendable, Hashable {
   package var dataDirectory: String
@@ -49,20 +50,25 @@ package final class DocumentStore: Sendable {
   let chunkingThread: ComputeThread
   let indexes = IndexCatalog()
   let snapshots: IndexSnapshots
+  private let snapshotWriter: SnapshotWriter
+  /// Collections that are being reindexed.
+  let reindexing = Mutex<Set<String>>([])
 
   /// Claims the data directory, opens or makes the database and loads the indexes.
+  /// - Parameter report: told what went wrong in the background, where no request can be told
   package static func open(
-    _ configuration: DocumentStoreConfiguration, embedder: (any Embedder)?, pool: ThreadPool
+    _ configuration: DocumentStoreConfiguration, embedder: (any Embedder)?, pool: ThreadPool,
+    report: @escaping @Sendable (String) -> Void = { _ in }
   ) async throws -> DocumentStore {
     let thread = try ComputeThread(name: "chunking", niceness: 19)
     return try await thread.perform {
-      try DocumentStore(configuration, embedder, pool, thread)
+      try DocumentStore(configuration, embedder, pool, thread, report)
     }
   }
 
   private init(
     _ configuration: DocumentStoreConfiguration, _ embedder: (any Embedder)?, _ pool: ThreadPool,
-    _ thread: ComputeThread
+    _ thread: ComputeThread, _ report: @escaping @Sendable (String) -> Void
   ) throws {
     self.configuration = configuration
     self.embedder = embedder
@@ -73,17 +79,31 @@ package final class DocumentStore: Sendable {
     database = try StoreDatabase(
       path: directory.databasePath, busyTimeoutSeconds: configuration.busyTimeoutSeconds)
     snapshots = IndexSnapshots(dataDirectory: directory.path, pool: pool)
-    let records = try prepareCollections()
-    for record in records {
+    // Written beside requests, which need the pool's threads more.
+    snapshotWriter = try SnapshotWriter(
+      indexes, database,
+      IndexSnapshots(dataDirectory: directory.path, pool: ThreadPool(threads: 1)), report: report)
+    for record in try prepareCollections() {
       let loader = IndexLoader(record: record, snapshots: snapshots, pool: pool)
-      indexes.set(try database.readNow { try loader.load($0) })
+      let (index, saved) = try database.readNow { try loader.load($0) }
+      indexes.set(index)
+      snapshotWriter.start(index, from: saved)
+      if let stored = record.embedding, let loaded = embedder?.identity,
+        index.documentCount > 0, !stored.isCompatible(with: loaded)
+      {
+        let mismatch = RetrievalError.embeddingModelMismatch(
+          collection: record.name, stored: stored, loaded: loaded)
+        report("\(mismatch)")
+      }
     }
+    snapshotWriter.run()
   }
 
   /// All collections, the default one made where it is missing.
   private func prepareCollections() throws -> [CollectionRecord] {
     let identity = embedder?.identity
     return try database.writeNow { database in
+      try Self.interruptJobs(database)
       if try CollectionRecord.find(Self.defaultCollection, database) == nil {
         _ = try CollectionRecord.insert(
           name: Self.defaultCollection, settings: CollectionSettings(), embedding: identity,
@@ -98,17 +118,15 @@ package final class DocumentStore: Sendable {
     directory.announce(serverURL)
   }
 
-  /// Writes the log back into the file, and snapshots of the indexes beside it. The store can't be
-  /// used afterwards; the directory stays claimed until the last reference is gone.
+  /// Writes snapshots of the indexes, and the log back into the file. The store can't be used
+  /// afterwards; the directory stays claimed until the last reference is gone.
   package func close() async throws {
-    try await chunkingThread.perform { [database, indexes, snapshots] in
-      let records = try database.readNow { try CollectionRecord.all($0) }
-      try database.close()
-      for record in records {
-        if let index = indexes.current(record.id) { snapshots.save(index, record) }
-      }
-    }
+    await snapshotWriter.finish()
+    try await chunkingThread.perform { [database] in try database.close() }
   }
+
+  /// Writes snapshots of the indexes that have changed much, as is done every now and then.
+  func writeSnapshots() async { await snapshotWriter.writeDue() }
 
   package var embeddingIdentity: EmbedderIdentity? { embedder?.identity }
 

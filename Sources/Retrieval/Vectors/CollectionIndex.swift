@@ -59,6 +59,8 @@ struct CollectionIndex: Sendable {
   private(set) var metadata: [JSONObject] = []
   private(set) var cache = MetadataCache()
   private(set) var documentCount = 0
+  /// Rows that came or went since this index was made: only ever grows.
+  private(set) var changeCount = 0
   private var slots: [Int64: Int] = [:]
 
   init(collection: Int64, generation: Int64, metric: Metric, dimension: Int) {
@@ -76,25 +78,32 @@ struct CollectionIndex: Sendable {
   }
 
   /// The index that a snapshot holds, with the documents by their ids; nil where those don't fit.
-  init?(_ record: CollectionRecord, _ saved: SavedIndex, _ known: [Int64: IndexChange.Addition]) {
+  /// Those are taken out of `known`.
+  init?(
+    _ record: CollectionRecord, _ saved: SavedIndex, _ known: inout [Int64: IndexChange.Addition]
+  ) {
     self.init(record)
-    var known = known
     matrix = saved.matrix
     words = saved.words
     chunkIDs = saved.chunkIDs
-    liveRows = RowBitmap(rowCount: rowCount, true)
-    liveRowCount = rowCount
+    liveRows = saved.liveRows
+    liveRowCount = liveRows.count
     var first = 0
     while first < rowCount {
       let id = saved.documentIDs[first]
-      guard let document = known.removeValue(forKey: id) else { return nil }
-      let end = saved.documentIDs[first...].firstIndex { $0 != id } ?? rowCount
+      let isLive = liveRows[first]
+      let end =
+        saved.documentIDs[first...].indices
+        .first { saved.documentIDs[$0] != id || liveRows[$0] != isLive } ?? rowCount
       documentSlots += repeatElement(documents.count, count: end - first)
-      append(document, first..<end)
+      if isLive {
+        guard let document = known.removeValue(forKey: id) else { return nil }
+        append(document, first..<end)
+      } else {
+        documents.append(nil)
+      }
       first = end
     }
-    // Documents without text have no chunks.
-    for (_, empty) in known.sorted(by: { $0.key < $1.key }) { append(empty, rowCount..<rowCount) }
   }
 
   var rowCount: Int { chunkIDs.count }
@@ -159,6 +168,7 @@ struct CollectionIndex: Sendable {
     documentSlots.append(slot)
     liveRows.append(true)
     liveRowCount += 1
+    changeCount += 1
   }
 
   private mutating func remove(_ rowID: Int64) {
@@ -168,6 +178,7 @@ struct CollectionIndex: Sendable {
     for row in document.rows where liveRows[row] {
       liveRows[row] = false
       liveRowCount -= 1
+      changeCount += 1
     }
     documents[slot] = nil
     documentCount -= 1
@@ -204,6 +215,8 @@ struct CollectionIndex: Sendable {
       swept.slots[document.rowID] = slot
     }
     swept.setWords(try words.keeping(liveRows))
+    // Moved rows are all new to a snapshot.
+    swept.changeCount = changeCount + rowCount
     return swept
   }
 }

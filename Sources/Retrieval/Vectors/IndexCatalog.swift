@@ -11,6 +11,8 @@ final class IndexCatalog: Sendable {
     indexes.withLock { $0[collection] }
   }
 
+  var all: [CollectionIndex] { indexes.withLock { Array($0.values) } }
+
   func set(_ index: CollectionIndex) {
     indexes.withLock { $0[index.collection] = index }
   }

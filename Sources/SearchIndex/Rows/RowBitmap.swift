@@ -35,6 +35,14 @@ package struct RowBitmap: Sendable, Hashable {
     }
   }
 
+  /// The set that another one's words stand for; bits beyond `rowCount` are dropped.
+  package init(rowCount: Int, words: [UInt64]) {
+    precondition(words.count == (rowCount + 63) / 64)
+    self.rowCount = rowCount
+    self.words = words
+    if rowCount % 64 != 0 { self.words[words.count - 1] &= (1 << UInt64(rowCount % 64)) - 1 }
+  }
+
   package var count: Int { words.reduce(0) { $0 + $1.nonzeroBitCount } }
 
   package mutating func append(_ value: Bool) {

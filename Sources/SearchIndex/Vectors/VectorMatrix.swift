@@ -93,6 +93,21 @@ extension VectorMatrix {
     }
   }
 
+  /// The matrix with memory of its own for rows that share a segment with rows still to be appended,
+  /// so that it can be written to a file meanwhile.
+  package func settled() throws(ComputeError) -> VectorMatrix {
+    let kept = count / rowsPerSegment
+    guard kept < segments.count else { return self }
+    var matrix = self
+    matrix.segments.removeSubrange(kept...)
+    matrix.count = kept * rowsPerSegment
+    try matrix.reserve(count - matrix.count)
+    for number in matrix.count..<count {
+      matrix.append(UnsafeBufferPointer(start: row(number), count: dimension))
+    }
+    return matrix
+  }
+
   /// Values and codes of each segment, as the initializer takes them, valid while `body` runs.
   package func withSections<R>(_ body: ([UnsafeRawBufferPointer]) -> R) -> R {
     withExtendedLifetime(segments) {

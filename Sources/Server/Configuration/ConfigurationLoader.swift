@@ -86,6 +86,14 @@ extension ServerConfiguration {
       guard let setting = Setting.all.first(where: { $0.key == key }) else {
         throw .unknownKey(place: place, key: key, suggestion: nearestKey(to: key))
       }
+      if setting.isList, let elements = valueNode.sequence {
+        let values = elements.compactMap { $0.scalar?.string }
+        guard values.count == elements.count else {
+          throw .malformed(place: place, reason: "\(key) takes a list of single values")
+        }
+        result.append((setting, values.joined(separator: ","), place))
+        continue
+      }
       guard let scalar = valueNode.scalar else {
         throw .malformed(place: place, reason: "\(key) takes a single value, not a list or map")
       }

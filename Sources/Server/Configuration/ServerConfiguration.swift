@@ -33,6 +33,10 @@ package struct ServerConfiguration: Sendable, Equatable {
   package var kvMemory: Int?
   /// Smaller model that guesses tokens to come: as `model`.
   package var draftModel: String?
+  /// PEFT adapters of the chat model, each `NAME=DIR` or a directory that is named as it is called.
+  package var adapters: [String] = []
+  /// Folder from which adapters may be loaded while the server runs; nil: from nowhere.
+  package var adapterDirectory: String?
   /// Where guesses at tokens to come are taken from, so that a step can decide several; nil: from
   /// the draft model if there is one, else look-ups.
   package var speculation: Speculation?

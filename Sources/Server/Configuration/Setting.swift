@@ -7,6 +7,8 @@ import Transformer
 struct Setting: Sendable {
   /// Name in the YAML file; flag and environment variable derive from it.
   let key: String
+  /// Several values may be given.
+  var isList = false
   /// Stores the parsed text; returns what would have been accepted when it can't.
   let apply: @Sendable (_ text: String, _ configuration: inout ServerConfiguration) -> Expectation?
   /// The value as it would be written in the file; nil where it is unset.
@@ -40,6 +42,8 @@ struct Setting: Sendable {
     integer("max_sequences", \.maxSequences, 1...1024),
     integer("max_queue", \.maxQueue, 0...100_000),
     optionalInteger("kv_memory", \.kvMemory, 1...(1 << 24)),
+    list("adapter", \.adapters),
+    optionalText("adapter_directory", \.adapterDirectory),
     optionalText("draft_model", \.draftModel),
     Setting(
       key: "speculation",
@@ -106,6 +110,17 @@ struct Setting: Sendable {
         return nil
       },
       read: { $0[keyPath: path] })
+  }
+
+  /// Values with commas between them; the file may have a list, too.
+  private static func list(_ key: String, _ path: any Path<[String]>) -> Setting {
+    Setting(
+      key: key, isList: true,
+      apply: { text, configuration in
+        configuration[keyPath: path] = text.split(separator: ",").map(String.init)
+        return nil
+      },
+      read: { $0[keyPath: path].isEmpty ? nil : $0[keyPath: path].joined(separator: ",") })
   }
 
   private static func integer(

@@ -1,4 +1,4 @@
-// /collections, /collections/{name}
+// /collections, /collections/{name}, /collections/{name}/reindex
 
 import HTTP
 import HTTPTypes
@@ -7,6 +7,7 @@ import Retrieval
 
 struct Collections: Sendable {
   let state: ServerState
+  let jobs: JobBoard
 
   func list(_ request: Request) async throws -> Response {
     let collections = try await state.documentStore().collections()
@@ -22,6 +23,18 @@ struct Collections: Sendable {
     let update = try CollectionSettingsUpdate(json: try request.json(allowsEmpty: true))
     let (created, collection) = try await state.documentStore().putCollection(request.name, update)
     return try .json(collection.json, status: created ? .created : .ok)
+  }
+
+  /// Settings to change, or nothing; always a job.
+  func reindex(_ request: Request) async throws -> Response {
+    let update = try CollectionSettingsUpdate(json: try request.json(allowsEmpty: true))
+    let (store, name) = (try state.documentStore(), request.name)
+    try await store.checkReindex(name, update)
+    let count = try await store.collection(name).documentCount
+    return try .accepted(
+      try await jobs.start(.reindex, collection: name, total: count, store: store) { progress in
+        try await store.reindex(name, update, progress: progress).json
+      })
   }
 
   func delete(_ request: Request) async throws -> Response {

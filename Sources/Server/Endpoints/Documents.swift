@@ -8,6 +8,7 @@ import Retrieval
 struct Documents: Sendable {
   let state: ServerState
   let metrics: ServerMetrics
+  let jobs: JobBoard
 
   /// JSON, one document or an array; or a raw body of another content type, one document whose id
   /// is in the path or the query, or derived from its text.
@@ -15,11 +16,29 @@ struct Documents: Sendable {
     let source = DocumentSource(
       bytes: request.body, id: request.parameters["id"] ?? request.queryValue("id"))
     let documents = try Extractors.documents(from: source, contentType: request.documentType)
-    let report = try await state.documentStore().putDocuments(documents, in: request.name)
+    let store = try state.documentStore()
+    if request.wantsJob {
+      return try .accepted(try await start(documents, in: request.name, store))
+    }
+    let report = try await store.putDocuments(documents, in: request.name)
     metrics.ingestedChunks.increment(by: Double(report.chunks))
     RequestTrace.note("documents", report.documents)
     RequestTrace.note("chunks", report.chunks)
     return try .json(report.json)
+  }
+
+  /// Stores the documents a few at a time while nobody waits.
+  private func start(
+    _ documents: [DocumentInput], in name: String, _ store: DocumentStore
+  ) async throws -> Job {
+    try await store.check(documents, in: name)
+    return try await jobs.start(
+      .ingest, collection: name, total: documents.count, store: store
+    ) { [metrics] progress in
+      let report = try await store.putDocumentsInParts(documents, in: name, progress: progress)
+      metrics.ingestedChunks.increment(by: Double(report.chunks))
+      return report.json
+    }
   }
 
   func list(_ request: Request) async throws -> Response {

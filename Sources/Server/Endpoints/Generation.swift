@@ -28,6 +28,7 @@ struct Generation: Sendable {
     // A fixed seed for all choices makes them differ by their number alone.
     var request = request
     request.sampling.seed = request.sampling.seed ?? .random(in: .min ... .max)
+    request.adapter = model.adapter?.adapter
     var streams: [GenerationTextStream] = []
     for choice in 0..<choices {
       request.choice = choice
@@ -41,6 +42,7 @@ struct Generation: Sendable {
         throw refusal
       }
     }
+    model.adapter?.noteRequest()
     return Generation(
       model: model, choices: streams, prompt: request.prompt, idPrefix: idPrefix,
       metrics: metrics)

@@ -38,6 +38,9 @@ struct MetricsEndpoint: Sendable {
         name: "martlet_seconds_since_progress",
         help: "How long the engine has had work without finishing a step."
       ) { engine.map { $0.secondsSinceProgress ?? 0 } },
+      Gauge(name: "martlet_adapters_loaded", help: "Adapters of the chat model.") {
+        Double(state.adapters.count)
+      },
       Gauge(name: "martlet_index_documents", help: "Documents in all collections.") {
         index.map { Double($0.documents) }
       },
@@ -54,7 +57,12 @@ struct MetricsEndpoint: Sendable {
         ProcessMemory.residentByteCount.map(Double.init)
       },
     ]
+    let adapters = CounterReading(
+      name: "martlet_adapter_requests_total", help: "Generation requests of loaded adapters.",
+      label: "adapter"
+    ) { state.adapters.map { ($0.name, $0.requestCount) } }
     return .bytes(
-      Array(metrics.exposition(gauges: gauges).utf8), contentType: PrometheusText.contentType)
+      Array(metrics.exposition(gauges: gauges, readings: [adapters]).utf8),
+      contentType: PrometheusText.contentType)
   }
 }

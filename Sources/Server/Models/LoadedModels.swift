@@ -6,7 +6,8 @@ import Transformer
 
 /// A language model that chats and completes.
 struct ChatModel: Sendable {
-  let id: String
+  /// The adapter's name where the model is asked for with one.
+  var id: String
   /// Unix seconds.
   let created: Int
   let tokenizer: Tokenizer
@@ -15,10 +16,14 @@ struct ChatModel: Sendable {
   let engine: InferenceEngine
   let defaults: GenerationDefaults
   /// Tokens per sequence as the engine admits them.
-  let contextLength: Int
+  var contextLength: Int
   let vocabularySize: Int
   /// What the next start would be quicker with; nil where the cache holds it or is switched off.
   let unsavedWeights: UnsavedWeights?
+  /// What adapters are loaded for; nil: none can be.
+  var model: CausalLM?
+  /// Applied to every request to this model; nil for the model as it is.
+  var adapter: LoadedAdapter?
 }
 
 /// A model that embeds text.

@@ -3,6 +3,7 @@
 
 import Retrieval
 import Synchronization
+import Transformer
 
 package final class ServerState: Sendable {
   enum Phase: Sendable, Equatable {
@@ -14,9 +15,18 @@ package final class ServerState: Sendable {
   private struct Loaded {
     var phase = Phase.loading
     var chat: ChatModel?
+    /// In the order in which they were loaded.
+    var adapters: [LoadedAdapter] = []
     var embedding: EmbeddingModel?
     var documents: DocumentStore?
     var answers = AnswerDefaults()
+    /// An adapter is being read.
+    var isLoadingAdapter = false
+
+    /// All names that a request may give as its model.
+    var names: [String] {
+      [chat?.id].compactMap(\.self) + adapters.map(\.name) + [embedding?.id].compactMap(\.self)
+    }
   }
 
   private let loaded = Mutex(Loaded())
@@ -29,15 +39,52 @@ package final class ServerState: Sendable {
   var answerDefaults: AnswerDefaults { loaded.withLock { $0.answers } }
 
   func publish(
-    chat: ChatModel?, embedding: EmbeddingModel?, documents: DocumentStore,
-    answers: AnswerDefaults = AnswerDefaults()
+    chat: ChatModel?, adapters: [LoadedAdapter] = [], embedding: EmbeddingModel?,
+    documents: DocumentStore, answers: AnswerDefaults = AnswerDefaults()
   ) {
     loaded.withLock {
       $0.chat = chat
+      $0.adapters = adapters
       $0.embedding = embedding
       $0.documents = documents
       $0.answers = answers
       if $0.phase == .loading { $0.phase = .ready }
+    }
+  }
+
+  var adapters: [LoadedAdapter] { loaded.withLock { $0.adapters } }
+
+  /// Has `load` read an adapter for the chat model and publishes it; one at a time.
+  func addAdapter(
+    named name: String, _ load: (CausalLM) async throws -> LoadedAdapter
+  ) async throws -> ModelDescription {
+    _ = try ready()
+    let (parent, model) = try loaded.withLock { loaded throws(APIError) in
+      guard let chat = loaded.chat, let model = chat.model else { throw .noChatModel }
+      guard !loaded.names.contains(name) else { throw .nameTaken(name) }
+      guard !loaded.isLoadingAdapter else {
+        throw .busy("An adapter is being loaded.", code: "adapter_loading", retryAfterSeconds: 1)
+      }
+      guard loaded.adapters.count < LoadedAdapter.mostAtOnce else { throw .tooManyAdapters }
+      loaded.isLoadingAdapter = true
+      return (chat.id, model)
+    }
+    defer { loaded.withLock { $0.isLoadingAdapter = false } }
+    let adapter = try await load(model)
+    loaded.withLock { $0.adapters.append(adapter) }
+    return adapter.description(parent: parent)
+  }
+
+  /// Requests that run with it keep it to their end.
+  func removeAdapter(named name: String) throws(APIError) {
+    let loaded = try ready()
+    let wasThere = self.loaded.withLock { loaded in
+      let index = loaded.adapters.firstIndex { $0.name == name }
+      if let index { loaded.adapters.remove(at: index) }
+      return index != nil
+    }
+    guard wasThere else {
+      throw .modelNotFound(name, known: loaded.adapters.map(\.name))
     }
   }
 
@@ -51,20 +98,24 @@ package final class ServerState: Sendable {
     }
   }
 
-  /// The chat model a request names; the only one there is for a request without a name.
+  /// The chat model a request names, by itself or with an adapter; the model by itself for a request
+  /// without a name.
   func chatModel(named name: String?) throws(APIError) -> ChatModel {
     let loaded = try ready()
     if let name, name != loaded.chat?.id, name == loaded.embedding?.id {
       throw wrongKind(name, "embeds text; it does not chat")
     }
     guard let chat = loaded.chat else { throw .noChatModel }
-    guard name == nil || name == chat.id else { throw unknown(name ?? "", loaded) }
-    return chat
+    guard let name, name != chat.id else { return chat }
+    guard let adapter = loaded.adapters.first(where: { $0.name == name }) else {
+      throw unknown(name, loaded)
+    }
+    return chat.with(adapter)
   }
 
   func embeddingModel(named name: String?) throws(APIError) -> EmbeddingModel {
     let loaded = try ready()
-    if let name, name != loaded.embedding?.id, name == loaded.chat?.id {
+    if let name, name != loaded.embedding?.id, loaded.names.contains(name) {
       throw wrongKind(name, "chats; it does not embed text")
     }
     guard let embedding = loaded.embedding else { throw .noEmbeddingModel }
@@ -83,7 +134,8 @@ package final class ServerState: Sendable {
     let loaded = loaded.withLock { $0 }
     let chat = loaded.chat.map { ModelDescription(id: $0.id, created: $0.created) }
     let embedding = loaded.embedding.map { ModelDescription(id: $0.id, created: $0.created) }
-    return [chat, embedding].compactMap { $0 }
+    let adapters = loaded.adapters.map { $0.description(parent: loaded.chat?.id) }
+    return ([chat].compactMap(\.self) + adapters) + [embedding].compactMap(\.self)
   }
 
   private func ready() throws(APIError) -> Loaded {
@@ -103,6 +155,6 @@ package final class ServerState: Sendable {
   }
 
   private func unknown(_ name: String, _ loaded: Loaded) -> APIError {
-    .modelNotFound(name, known: [loaded.chat?.id, loaded.embedding?.id].compactMap { $0 })
+    .modelNotFound(name, known: loaded.names)
   }
 }

@@ -48,6 +48,22 @@ struct Gauge: Sendable {
   }
 }
 
+/// Counts per label value that others keep, read at the moment of the scrape: series go when what
+/// they are of is gone.
+struct CounterReading: Sendable {
+  let name: String
+  let help: String
+  let label: String
+  let read: @Sendable () -> [(value: String, count: Int)]
+
+  func render(into text: inout PrometheusText) {
+    let samples = read()
+    guard !samples.isEmpty else { return }
+    text.family(name, help, type: "counter")
+    for sample in samples { text.sample(name, [(label, sample.value)], Double(sample.count)) }
+  }
+}
+
 /// A distribution over fixed upper bounds (cumulative in the output, as Prometheus wants it).
 package final class Histogram: Sendable {
   struct State {

@@ -69,8 +69,9 @@ package final class ServerMetrics: Sendable {
 
   package init() {}
 
-  /// The whole exposition; `gauges` are what the composition root reads from the running parts.
-  func exposition(gauges: [Gauge]) -> String {
+  /// The whole exposition; `gauges` and `readings` are what the composition root reads from the
+  /// running parts.
+  func exposition(gauges: [Gauge], readings: [CounterReading] = []) -> String {
     var text = PrometheusText()
     for counter in [
       httpRequests, rejected, finished, promptTokens, cachedPromptTokens, generationTokens,
@@ -86,6 +87,7 @@ package final class ServerMetrics: Sendable {
       histogram.render(into: &text)
     }
     for gauge in gauges { gauge.render(into: &text) }
+    for reading in readings { reading.render(into: &text) }
     return text.text
   }
 }

@@ -11,9 +11,11 @@ struct ModelDescription: Encodable, Sendable {
   /// Unix seconds at which the model was loaded.
   var created: Int
   var ownedBy = "martlet"
+  /// Of an adapter: the model that it belongs to.
+  var parent: String?
 
   enum CodingKeys: String, CodingKey {
-    case id, object, created
+    case id, object, created, parent
     case ownedBy = "owned_by"
   }
 }

@@ -11,12 +11,18 @@ package struct Batch: Sendable {
     package var blocks: [Int32]
     /// Logits are wanted for this many of the last tokens.
     package var logitCount: Int
+    /// What the sequence is computed with besides the model. Its virtual tokens are the first of the
+    /// sequence, under the id `Adapter.virtualToken`.
+    package var adapter: Adapter?
 
-    package init(tokens: [Int32], start: Int, blocks: [Int32], logitCount: Int = 1) {
+    package init(
+      tokens: [Int32], start: Int, blocks: [Int32], logitCount: Int = 1, adapter: Adapter? = nil
+    ) {
       self.tokens = tokens
       self.start = start
       self.blocks = blocks
       self.logitCount = logitCount
+      self.adapter = adapter
     }
   }
 

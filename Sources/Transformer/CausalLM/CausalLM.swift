@@ -21,13 +21,15 @@ package final class CausalLM: Sendable {
   private let decoder: Decoder
   private let inverseFrequencies: [Float]
   private let cacheLayout: KVCache.Layout
-  private let pool: ThreadPool
+  let modules: ModelModules
+  let pool: ThreadPool
   private let workspace = Mutex(Workspace())
 
   init(builder: consuming DecoderBuilder, origin: WeightOrigin) throws(ModelError) {
     var builder = builder
     self.origin = origin
     decoder = try builder.build()
+    modules = builder.modules
     configuration = builder.configuration
     scheme = builder.scheme
     pool = builder.pool

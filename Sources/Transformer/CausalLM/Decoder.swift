@@ -18,6 +18,7 @@ struct Decoder: Sendable {
     let width = embedding.columns
     let hidden = try workspace.activations(.hidden, rows: plan.tokens.count, columns: width)
     embedding.lookUp(plan.tokens, into: hidden, pool: pool)
+    for run in plan.adapterRuns { run.adaptEmbeddings(hidden, plan: plan, pool: pool) }
     for (layer, block) in blocks.enumerated() {
       try block.apply(
         hidden, plan: plan, cache: cache, layer: layer, workspace: &workspace, pool: pool)
@@ -30,7 +31,9 @@ struct Decoder: Sendable {
     }
     finalNorm.apply(selected, into: selected, pool: pool)
     let view = Activations(base: output, rows: rows.count, columns: head.outputCount)
-    head.apply(selected, into: view, pool: pool)
+    Projection.compute(
+      [Projection(linear: head, output: view)], of: selected, adapting: plan.selectedAdapterRuns,
+      pool: pool)
   }
 
   /// Every matrix once.

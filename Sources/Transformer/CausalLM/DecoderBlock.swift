@@ -19,7 +19,7 @@ struct DecoderBlock: Sendable {
       normalized, to: hidden, plan: plan, cache: cache, layer: layer, workspace: &workspace,
       pool: pool, filling: { inputNorm.apply(hidden, into: normalized, rows: $0) })
     try feedForward.add(
-      normalized, to: hidden, workspace: &workspace, pool: pool,
+      normalized, to: hidden, adapting: plan.adapterRuns, workspace: &workspace, pool: pool,
       filling: { feedForwardNorm.apply(hidden, into: normalized, rows: $0) })
   }
 }

@@ -13,6 +13,8 @@ struct DecoderBuilder {
   /// Told the share of all parameters that is loaded.
   let progress: @Sendable (Double) -> Void
   private var loadedCount = 0
+  /// What was built, as adapters find it.
+  private(set) var modules = ModelModules()
 
   init(
     configuration: CausalLMConfiguration, names: TensorNames, scheme: QuantizationScheme,
@@ -32,8 +34,13 @@ struct DecoderBuilder {
     for index in 0..<configuration.layerCount { blocks.append(try block(index)) }
     let norm = try norm(names.finalNorm)
     let head = configuration.tiedEmbeddings ? embedding : try matrix(names.head)
-    return Decoder(
+    let decoder = Decoder(
       embedding: embedding, blocks: blocks, finalNorm: norm, head: Linear(weight: head, bias: nil))
+    modules.embedding = names.embedding.withoutWeightSuffix
+    modules.embeddingMatrix = embedding
+    modules.head = names.head.withoutWeightSuffix
+    modules.linears[modules.head] = decoder.head
+    return decoder
   }
 
   private mutating func block(_ index: Int) throws(ModelError) -> DecoderBlock {
@@ -68,14 +75,17 @@ struct DecoderBuilder {
 
   private mutating func norm(_ name: String) throws(ModelError) -> NormLayer {
     let weight = try vector(name)
+    modules.norms[name.withoutWeightSuffix] = weight.count
     switch configuration.normalization {
     case .rms(let epsilon): return .rms(weight: weight, epsilon: epsilon)
     }
   }
 
   private mutating func linear(_ stem: String, bias: Bool) throws(ModelError) -> Linear {
-    Linear(
+    let linear = Linear(
       weight: try matrix(stem + ".weight"), bias: bias ? try vector(stem + ".bias") : nil)
+    modules.linears[stem] = linear
+    return linear
   }
 
   private mutating func vector(_ name: String) throws(ModelError) -> [Float] {
@@ -93,5 +103,12 @@ struct DecoderBuilder {
   private mutating func advance(by count: Int) {
     loadedCount += count
     progress(Double(loadedCount) / Double(weights.layout.parameterCount))
+  }
+}
+
+extension String {
+  /// A module's name out of its weight's.
+  fileprivate var withoutWeightSuffix: String {
+    hasSuffix(".weight") ? String(dropLast(".weight".count)) : self
   }
 }

@@ -77,6 +77,12 @@ struct Checkpoint: Sendable {
   /// What is done with the weights where nothing else is asked for.
   var preferredScheme: QuantizationScheme { quantization?.preferredScheme ?? .int4 }
 
+  /// The names of all tensors in the files, sorted.
+  var names: [String] { tensors.names }
+
+  /// The tensor as a file has it.
+  func stored(_ name: String) -> StoredTensor? { tensors[name] }
+
   func contains(_ name: String) -> Bool { tensors[name] != nil }
 
   /// The tensor of that name, whose shape must be the one given.

@@ -11,6 +11,8 @@ struct StoredTensors: Sendable {
     self.path = path
   }
 
+  var names: [String] { tensors.keys.sorted() }
+
   subscript(name: String) -> StoredTensor? { tensors[name] }
 
   func required(_ name: String) throws(ModelError) -> StoredTensor {

@@ -30,17 +30,20 @@ struct Attention: Sendable {
       Projection(linear: query, output: queries), Projection(linear: key, output: keys),
       Projection(linear: value, output: values),
     ]
-    Projection.compute(inputs, of: x, pool: pool, filling: fill)
+    Projection.compute(
+      inputs, of: x, adapting: plan.adapterRuns, pool: pool, filling: fill)
     let place = KVPlace(plan: plan, cache: cache, layer: layer)
     pool.parallelFor(x.rows, grain: 4) { rows in
       for row in rows {
         rotate(queries[row], keys[row], by: row, plan: plan)
+        plan.prefixes[row]?.copy(
+          position: Int(plan.positions[row]), layer: layer, key: keys[row], value: values[row])
         store(keys[row], values[row], row: row, place)
       }
     }
     attend(queries, into: attended, place, pool: pool)
     let result = Projection(linear: output, output: hidden, adds: true)
-    Projection.compute([result], of: attended, pool: pool)
+    Projection.compute([result], of: attended, adapting: plan.adapterRuns, pool: pool)
   }
 
   private func rotate(

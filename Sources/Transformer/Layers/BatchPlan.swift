@@ -37,6 +37,12 @@ struct BatchPlan: Sendable {
   /// [T][d/2] each; empty without rotary embedding.
   private(set) var cosines: [Float] = []
   private(set) var sines: [Float] = []
+  /// Rows of the batch that go through adapters, in order.
+  private(set) var adapterRuns: [AdapterRun] = []
+  /// The same of `selectedRows`.
+  private(set) var selectedAdapterRuns: [AdapterRun] = []
+  /// Rows whose keys and values are an adapter's.
+  private(set) var prefixes: [Int: KeyValuePrefix] = [:]
 
   init(_ batch: Batch, causal: Bool, blockCount: Int) {
     let count = batch.tokenCount
@@ -68,7 +74,15 @@ struct BatchPlan: Sendable {
           visibleLength: causal ? span.start + offset + 1 : end,
           tableStart: tableStart))
     }
+    let selected = selectedRows.count..<selectedRows.count + span.logitCount
     selectedRows.append(contentsOf: (tokens.count - span.logitCount)..<tokens.count)
+    guard let adapter = span.adapter else { return }
+    adapterRuns.append(adapter, firstRow..<tokens.count)
+    selectedAdapterRuns.append(adapter, selected)
+    guard let prefix = adapter.prefix else { return }
+    for row in firstRow..<tokens.count where Int(positions[row]) < prefix.tokenCount {
+      prefixes[row] = prefix
+    }
   }
 
   /// The angles of all tokens, as transformers computes them: float32 products, then cosine, sine.
@@ -81,6 +95,18 @@ struct BatchPlan: Sendable {
         cosines.append(cosf(angle))
         sines.append(sinf(angle))
       }
+    }
+  }
+}
+
+extension [AdapterRun] {
+  /// Rows that follow the last ones go through an adapter together with them where it is the same.
+  fileprivate mutating func append(_ adapter: Adapter, _ rows: Range<Int>) {
+    guard !rows.isEmpty else { return }
+    if let last, last.adapter === adapter, last.rows.upperBound == rows.lowerBound {
+      self[count - 1] = AdapterRun(adapter: adapter, rows: last.rows.lowerBound..<rows.upperBound)
+    } else {
+      append(AdapterRun(adapter: adapter, rows: rows))
     }
   }
 }

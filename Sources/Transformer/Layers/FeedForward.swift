@@ -18,7 +18,8 @@ enum FeedForward: Sendable {
 
   /// Adds its result for `x` to `hidden`; rows of `x` are made by `fill` where there is one.
   func add(
-    _ x: Activations, to hidden: Activations, workspace: inout Workspace, pool: ThreadPool,
+    _ x: Activations, to hidden: Activations, adapting runs: [AdapterRun] = [],
+    workspace: inout Workspace, pool: ThreadPool,
     filling fill: (@Sendable (Range<Int>) -> Void)? = nil
   ) throws(ModelError) {
     let inner: Activations
@@ -29,23 +30,23 @@ enum FeedForward: Sendable {
       down = last
       if gate.weight.format == up.weight.format {
         let gated = Projection(linear: up, output: inner, activation: .gatedBy(gate))
-        Projection.compute([gated], of: x, pool: pool, filling: fill)
+        Projection.compute([gated], of: x, adapting: runs, pool: pool, filling: fill)
       } else {
         let gates = try workspace.activations(.gate, rows: x.rows, columns: up.outputCount)
         let both = [
           Projection(linear: gate, output: gates), Projection(linear: up, output: inner),
         ]
-        Projection.compute(both, of: x, pool: pool, filling: fill)
+        Projection.compute(both, of: x, adapting: runs, pool: pool, filling: fill)
         multiply(inner, bySiluOf: gates, pool: pool)
       }
     case .plainGelu(let up, let last):
       inner = try workspace.activations(.inner, rows: x.rows, columns: up.outputCount)
       down = last
       let projection = Projection(linear: up, output: inner, activation: .gelu)
-      Projection.compute([projection], of: x, pool: pool, filling: fill)
+      Projection.compute([projection], of: x, adapting: runs, pool: pool, filling: fill)
     }
     let projection = Projection(linear: down, output: hidden, adds: true)
-    Projection.compute([projection], of: inner, pool: pool)
+    Projection.compute([projection], of: inner, adapting: runs, pool: pool)
   }
 
   private func multiply(_ values: Activations, bySiluOf gates: Activations, pool: ThreadPool) {

@@ -1,10 +1,9 @@
 // `martlet quantize`: any model that loads becomes a Hugging Face directory of stored codes. Tensors
-// go one after the other, so that memory never holds more than one. All is written into a directory
-// beside the target, flushed and renamed: there is a whole model or none. Refuses a target that
-// exists, and the scheme that quantises nothing.
+// go one after the other, so that memory never holds more than one; there is a whole model in the end
+// or none (`ModelDirectoryWriter`). Refuses a target that exists, and the scheme that quantises
+// nothing.
 
 package import Compute
-import Glibc
 import JSON
 
 package struct ModelQuantizer: Sendable {
@@ -12,10 +11,6 @@ package struct ModelQuantizer: Sendable {
   private let checkpoint: Checkpoint
   private let manifest: WeightManifest
   private let scheme: QuantizationScheme
-
-  /// Beside the weights: what a model directory consists of.
-  private static let copiedSuffixes = [".json", ".txt", ".model", ".jinja", ".tiktoken", ".md"]
-  private static let leftOut = [CausalLM.configurationName, "quantize_config.json"]
 
   /// Checks everything that can be wrong with the source.
   package init(source: String, scheme: QuantizationScheme) throws(ModelError) {
@@ -37,23 +32,11 @@ package struct ModelQuantizer: Sendable {
     to target: String, extraFiles: [(name: String, bytes: [UInt8])] = [], pool: ThreadPool,
     progress: (Double) -> Void = { _ in }
   ) throws(ModelError) {
-    guard !fileExists(target) else {
-      throw .unwritableFile(path: target, reason: "it exists already; name another or remove it")
-    }
-    let partial = target + ".partial-\(getpid())"
-    guard mkdir(partial, 0o755) == 0 else { throw .unwritable(partial) }
-    do throws(ModelError) {
-      try copyFiles(to: partial)
-      for file in extraFiles { try writeFile(file.bytes, to: partial + "/" + file.name) }
-      try writeFile(configuration(), to: partial + "/" + CausalLM.configurationName)
-      try writeWeights(to: partial + "/" + Checkpoint.fileName, pool: pool, progress: progress)
-      try flushDirectory(partial)
-      guard rename(partial, target) == 0 else { throw .unwritable(target) }
-      try flushDirectory(Self.parent(of: target))
-    } catch {
-      for name in fileNames(in: partial) { unlink(partial + "/" + name) }
-      rmdir(partial)
-      throw error
+    try ModelDirectoryWriter(target: target).write { (directory) throws(ModelError) in
+      try ModelDirectoryWriter.copyFiles(of: files, to: directory)
+      for file in extraFiles { try writeFile(file.bytes, to: directory + "/" + file.name) }
+      try writeFile(configuration(), to: directory + "/" + CausalLM.configurationName)
+      try writeWeights(to: directory + "/" + Checkpoint.fileName, pool: pool, progress: progress)
     }
   }
 
@@ -65,19 +48,6 @@ package struct ModelQuantizer: Sendable {
       "version": .integer(Int64(MartletCheckpoint.version)), "scheme": .string(scheme.rawValue),
     ]
     return JSONValue.object(root).serialized() + [UInt8(ascii: "\n")]
-  }
-
-  private func copyFiles(to directory: String) throws(ModelError) {
-    guard directoryExists(files.path) else { return }
-    for name in fileNames(in: files.path) {
-      let isIndex = name.hasSuffix(".index.json")
-      let isCopied = Self.copiedSuffixes.contains { name.hasSuffix($0) } || name == "LICENSE"
-      guard isCopied, !isIndex, !Self.leftOut.contains(name),
-        !directoryExists(files.path + "/" + name)
-      else { continue }
-      let file = try MappedFile(path: files.path + "/" + name, remedy: "it was there a moment ago")
-      try writeFile(file.withBytes { Array($0) }, to: directory + "/" + name)
-    }
   }
 
   // Weights ----------------------------------------------------------------------------------------
@@ -137,18 +107,5 @@ package struct ModelQuantizer: Sendable {
     try StoredMatrix(
       name: item.name, matrix: matrix, plainAbsmax: absmax.map { $0.values(0..<$0.count) }
     ).write(to: writer)
-  }
-
-  private func flushDirectory(_ path: String) throws(ModelError) {
-    let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw .unwritable(path) }
-    defer { close(descriptor) }
-    guard fsync(descriptor) == 0 else { throw .unwritable(path) }
-  }
-
-  private static func parent(of path: String) -> String {
-    let parts = path.split(separator: "/", omittingEmptySubsequences: false).dropLast()
-    let parent = parts.joined(separator: "/")
-    return parent.isEmpty ? (path.hasPrefix("/") ? "/" : ".") : parent
   }
 }

@@ -17,6 +17,11 @@ protocol APIClient: Sendable {
     _ path: String, _ body: JSONValue, _ take: @escaping @Sendable (JSONValue) async throws -> Void
   ) async throws
 
+  /// The same for a GET.
+  func follow(
+    _ path: String, _ take: @escaping @Sendable (JSONValue) async throws -> Void
+  ) async throws
+
   func close() async
 }
 

@@ -34,7 +34,18 @@ struct LocalClient: APIClient {
   func stream(
     _ path: String, _ body: JSONValue, _ take: @escaping @Sendable (JSONValue) async throws -> Void
   ) async throws {
-    let response = try await respond(.post, path, body)
+    try await stream(try await respond(.post, path, body), take)
+  }
+
+  func follow(
+    _ path: String, _ take: @escaping @Sendable (JSONValue) async throws -> Void
+  ) async throws {
+    try await stream(try await respond(.get, path, nil), take)
+  }
+
+  private func stream(
+    _ response: Response, _ take: @escaping @Sendable (JSONValue) async throws -> Void
+  ) async throws {
     guard case .stream(let produce) = response.body, response.status.code < 400 else {
       if case .bytes(let bytes) = response.body {
         throw failure(status: response.status.code, body: bytes)

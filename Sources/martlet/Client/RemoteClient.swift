@@ -32,8 +32,21 @@ struct RemoteClient: APIClient {
   func stream(
     _ path: String, _ body: JSONValue, _ take: @escaping @Sendable (JSONValue) async throws -> Void
   ) async throws {
+    try await stream(.post, path, body, take)
+  }
+
+  func follow(
+    _ path: String, _ take: @escaping @Sendable (JSONValue) async throws -> Void
+  ) async throws {
+    try await stream(.get, path, nil, take)
+  }
+
+  private func stream(
+    _ method: HTTPRequest.Method, _ path: String, _ body: JSONValue?,
+    _ take: @escaping @Sendable (JSONValue) async throws -> Void
+  ) async throws {
     let response = try await reaching {
-      try await http.stream(.post, base + path, headers: headers, body: body.serialized())
+      try await http.stream(method, base + path, headers: headers, body: body?.serialized())
     }
     guard response.status.code < 400 else {
       throw failure(status: response.status.code, body: try await response.wholeBody())

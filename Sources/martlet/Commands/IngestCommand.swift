@@ -1,6 +1,6 @@
 // `martlet ingest PATH...`: stores text, Markdown and JSON files as documents, folders with all they
-// hold. Each file is one batch, stored whole or not at all; what can't be read is named and the
-// rest goes on.
+// hold. Each file is a job, whose documents are stored a few at a time: stopped and started again, the
+// command goes on where it was. What can't be read is named and the rest goes on.
 
 import ArgumentParser
 import FoundationEssentials
@@ -27,8 +27,10 @@ struct IngestCommand: AsyncParsableCommand {
     var report = IngestTotals()
     for file in files {
       do {
-        let answer = try await api.post(
-          "/collections/\(collection)/documents", try DocumentFiles.documents(in: file))
+        let bar = ProgressBar(file)
+        let answer = try await api.perform(
+          "/collections/\(collection)/documents", try DocumentFiles.documents(in: file),
+          progress: Terminal.showsProgress ? bar.show : nil)
         report.add(answer)
         if !client.json { Terminal.print("\(file): \(answer["chunks"]?.int ?? 0) chunks") }
       } catch {

@@ -41,7 +41,7 @@ struct QuantizeCommand: AsyncParsableCommand {
   }
 
   /// Tokenizer and template of a GGUF file; directories have theirs as files already.
-  private static func textFiles(
+  static func textFiles(
     of model: String
   ) throws(ModelError) -> [(name: String, bytes: [UInt8])] {
     guard let path = try GGUFFile.path(at: model) else { return [] }

@@ -1,0 +1,199 @@
+// Reindexing: new settings and models, while the collection serves and changes, and cut short.
+
+import FoundationEssentials
+import JSON
+import Synchronization
+import Testing
+
+@testable import Retrieval
+
+@Suite struct ReindexTests {
+  private func inputs(_ range: Range<Int>) -> [DocumentInput] {
+    range.map { number in
+      DocumentInput(
+        id: "d\(number)", text: "Sentence \(number) of a river. 第\(number)句话。 Another sentence.",
+        metadata: ["n": .integer(Int64(number))])
+    }
+  }
+
+  private func update(_ text: String) throws -> CollectionSettingsUpdate {
+    try CollectionSettingsUpdate(json: json(text))
+  }
+
+  private func texts(_ store: DocumentStore, _ query: String, in name: String = "default")
+    async throws -> [String]
+  {
+    var request = RetrievalRequest(.query(query))
+    request.collection = name
+    request.topK = 100
+    return try await store.retrieve(request).results[0].map(\.text).sorted()
+  }
+
+  /// What a collection made so from the beginning holds.
+  private func fresh(_ store: DocumentStore, _ settings: String, _ inputs: [DocumentInput])
+    async throws -> [String]
+  {
+    _ = try await store.putCollection("fresh", try update(settings))
+    _ = try await store.putDocuments(inputs, in: "fresh")
+    return try await texts(store, "sentence river", in: "fresh")
+  }
+
+  @Test func settingsOfACollectionWithDocumentsBecomeChangeable() async throws {
+    let test = try await TestStore()
+    let inputs = inputs(0..<20)
+    _ = try await test.store.putDocuments(inputs, in: "default")
+    let before = try await test.store.document("d3", in: "default")
+    let settings = #"{"chunking": {"size": 30, "overlap": 0}, "language": "zh"}"#
+    let refused = await asyncRefusal {
+      _ = try await test.store.putCollection("default", try update(settings))
+    }
+    #expect("\(try #require(refused))".contains("reindex"))
+    let done = Mutex<[Int]>([])
+    let info = try await test.store.reindex("default", try update(settings)) { number in
+      done.withLock { $0.append(number) }
+    }
+    #expect(info.settings.language == "zh" && info.settings.chunking.size == 30)
+    #expect(info.documentCount == 20 && info.chunkCount == 40)
+    #expect(done.withLock { $0.last } == 20)
+    #expect(try await test.store.collections().map(\.name) == ["default"])
+    var after = try await test.store.document("d3", in: "default")
+    #expect(after.chunkCount > before.chunkCount)
+    after.chunkCount = before.chunkCount
+    #expect(after == before)
+    #expect(
+      try await texts(test.store, "sentence river")
+        == (try await fresh(test.store, settings, inputs)))
+    #expect(
+      try await test.store.documents(in: "default").documents.map(\.id) == inputs.map { $0.id })
+  }
+
+  @Test func aReindexGoesOverToAnotherModel() async throws {
+    let directory = try TemporaryDirectory()
+    do {
+      let store = try await openStore(in: directory)
+      _ = try await store.putDocuments(inputs(0..<10), in: "default")
+      try await store.close()
+    }
+    let reports = Reports()
+    let embedder = FakeEmbedder(name: "other", dimension: 40, weightHash: "ff")
+    let store = try await DocumentStore.open(
+      DocumentStoreConfiguration(dataDirectory: directory.path), embedder: embedder,
+      pool: sharedPool, report: reports.add)
+    #expect(reports.all.count == 1 && reports.all[0].contains("martlet reindex"))
+    let refused = await asyncRefusal {
+      _ = try await store.putDocuments([DocumentInput(id: "new", text: "new")], in: "default")
+    }
+    #expect(refused?.code == "embedding_model_mismatch")
+    let info = try await store.reindex("default", CollectionSettingsUpdate()) { _ in }
+    #expect(info.embedding == embedder.identity && info.chunkCount == 10)
+    _ = try await store.putDocuments([DocumentInput(id: "new", text: "new")], in: "default")
+    #expect(try await texts(store, "sentence").count == 11)
+    // The next start finds the new index under the name.
+    let copy = try TemporaryDirectory()
+    let backup = copy.path + "/backup"
+    _ = try DatabaseCopy.backUp(dataDirectory: directory.path, to: backup, replacing: false)
+    _ = try DatabaseCopy.restore(backup, dataDirectory: copy.path + "/data", replacing: false)
+    let reopened = try await DocumentStore.open(
+      DocumentStoreConfiguration(dataDirectory: copy.path + "/data"), embedder: embedder,
+      pool: sharedPool)
+    #expect(try await texts(reopened, "sentence").count == 11)
+    try await reopened.close()
+  }
+
+  /// Cut short by a restart, the work that was done is not done again.
+  @Test func anInterruptedReindexGoesOn() async throws {
+    let directory = try TemporaryDirectory()
+    let settings = #"{"chunking": {"size": 30, "overlap": 0}}"#
+    let inputs = inputs(0..<100)
+    do {
+      let store = try await openStore(in: directory)
+      _ = try await store.putDocuments(inputs, in: "default")
+      let before = try await texts(store, "sentence")
+      let work = Task {
+        try await store.reindex("default", try update(settings)) { done in
+          if done >= 60 { withUnsafeCurrentTask { $0?.cancel() } }
+        }
+      }
+      await #expect(throws: CancellationError.self) { _ = try await work.value }
+      // As it was, and hidden.
+      #expect(try await texts(store, "sentence") == before)
+      #expect(try await store.collections().map(\.name) == ["default"])
+      // Changes meanwhile are not lost.
+      try await store.deleteDocument("d5", in: "default")
+      _ = try await store.patchDocument("d6", metadata: ["n": 600], in: "default")
+      _ = try await store.putDocuments(
+        [DocumentInput(id: "d7", text: "Changed text.")], in: "default")
+      try await store.close()
+    }
+    let embedder = FakeEmbedder()
+    let store = try await openStore(in: directory, embedder: embedder)
+    let first = Mutex<Int?>(nil)
+    let info = try await store.reindex("default", try update(settings)) { done in
+      first.withLock { $0 = $0 ?? done }
+    }
+    #expect(first.withLock { $0 } ?? 0 >= 60)
+    #expect(info.documentCount == 99)
+    #expect(embedder.texts.count < 99 * 3 / 2, "\(embedder.texts.count)")
+    #expect(embedder.texts.contains("Changed text."))
+    #expect(try await store.document("d6", in: "default").metadata["n"] == 600)
+    #expect(await asyncRefusal { _ = try await store.document("d5", in: "default") } != nil)
+    let expected = try await fresh(
+      store, settings,
+      inputs.filter { $0.id != "d5" && $0.id != "d7" }
+        + [DocumentInput(id: "d7", text: "Changed text.")])
+    #expect(try await texts(store, "sentence river") == expected)
+  }
+
+  /// Documents come, change and go while it runs; every acknowledged change is there in the end.
+  @Test func aReindexLosesNothingThatIsWrittenMeanwhile() async throws {
+    let test = try await TestStore()
+    _ = try await test.store.putDocuments(inputs(0..<60), in: "default")
+    let settings = #"{"chunking": {"size": 30, "overlap": 0}}"#
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask {
+        _ = try await test.store.reindex("default", try update(settings)) { _ in }
+      }
+      group.addTask {
+        for number in 60..<90 {
+          _ = try await test.store.putDocuments(inputs(number..<number + 1), in: "default")
+          try await test.store.deleteDocument("d\(number - 60)", in: "default")
+        }
+      }
+      try await group.waitForAll()
+    }
+    let page = try await test.store.documents(in: "default", limit: 1000)
+    #expect(Set(page.documents.map(\.id)) == Set((30..<90).map { "d\($0)" }))
+    #expect(try await test.store.collection("default").chunkCount == 120)
+  }
+
+  @Test func whatCantBeDoneIsRefused() async throws {
+    let test = try await TestStore()
+    let none = CollectionSettingsUpdate()
+    let missing = await asyncRefusal { _ = try await test.store.reindex("nowhere", none) { _ in } }
+    #expect(missing == .collectionNotFound("nowhere"))
+    let other = try update(#"{"embedding_model": "other"}"#)
+    let model = await asyncRefusal { _ = try await test.store.reindex("default", other) { _ in } }
+    #expect(model?.field == "embedding_model")
+    let directory = try TemporaryDirectory()
+    let without = try await openStore(in: directory, embedder: nil)
+    let absent = await asyncRefusal { _ = try await without.reindex("default", none) { _ in } }
+    #expect(absent == .embeddingModelMissing)
+  }
+
+  /// A collection that is deleted takes with it what was reindexed of it.
+  @Test func aDeletedCollectionLeavesNothing() async throws {
+    let test = try await TestStore()
+    _ = try await test.store.putCollection("gone")
+    _ = try await test.store.putDocuments(inputs(0..<50), in: "gone")
+    let work = Task {
+      try await test.store.reindex("gone", CollectionSettingsUpdate()) { done in
+        if done > 0 { withUnsafeCurrentTask { $0?.cancel() } }
+      }
+    }
+    await #expect(throws: CancellationError.self) { _ = try await work.value }
+    #expect(test.store.statistics.collections == 3)
+    try await test.store.deleteCollection("gone")
+    #expect(test.store.statistics.collections == 1)
+    #expect(test.store.statistics.chunks == 0)
+  }
+}
