@@ -62,6 +62,16 @@ def llama2(lines):
     return data
 
 
+def crossing(data):
+    """The tokenizer with tokens that go on behind a blank: then texts may not be cut before each of those."""
+    vocabulary, merges = data["model"]["vocab"], data["model"]["merges"]
+    for left, right in [("e", "▁t"), ("e", "▁"), ("d", "▁"), (",", "▁")]:
+        if left in vocabulary and right in vocabulary and left + right not in vocabulary:
+            vocabulary[left + right] = len(vocabulary)
+            merges.append([left, right])
+    return data
+
+
 def word_piece():
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer()
@@ -148,6 +158,7 @@ def main() -> None:
         "byte-level, Llama-3": lambda: trained(byte_level(CL100K), lines),
         "byte-level, DeepSeek": lambda: trained(byte_level(*DEEPSEEK), lines),
         "Llama-2": lambda: llama2(lines),
+        "Llama-2, uncut": lambda: crossing(llama2(lines)),
         "WordPiece": lambda: trained(word_piece(), lines),
         "Unigram": lambda: trained(unigram(), lines),
         "9 MB byte-level": lambda: large(trained(byte_level(CL100K), lines), 9_000_000),
