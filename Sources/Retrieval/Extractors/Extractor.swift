@@ -69,6 +69,10 @@ struct ExtractionContext {
     remainingMembers = limits.memberCount
   }
 
+  /// The most that so many compressed bytes may become. What is written to be read rarely shrinks to
+  /// less than a hundredth; a bomb does to a thousandth.
+  func limit(compressed count: Int) -> Int { min(remainingBytes, max(1 << 20, count * 250)) }
+
   mutating func charge(bytes count: Int) throws(RetrievalError) {
     guard count <= remainingBytes else {
       throw .documentTooLarge(

@@ -64,8 +64,8 @@ enum GzipExtractor: Extractor {
   static func documents(from source: DocumentSource, _ context: inout ExtractionContext)
     throws(RetrievalError) -> [DocumentInput]
   {
-    let limit = context.remainingBytes
     let bytes = source.bytes
+    let limit = context.limit(compressed: bytes.count)
     let contents = try RetrievalError.reading { () throws(ArchiveError) in
       try bytes.withUnsafeBufferPointer { (buffer) throws(ArchiveError) in
         try Inflate.bytes(

@@ -29,7 +29,7 @@ struct ZipPackage {
   func contents(of entry: ZipArchive.Entry, _ context: inout ExtractionContext)
     throws(RetrievalError) -> [UInt8]
   {
-    let limit = context.remainingBytes
+    let limit = context.limit(compressed: entry.data.count)
     let contents = try RetrievalError.reading { () throws(ArchiveError) in
       try bytes.withUnsafeBufferPointer { (buffer) throws(ArchiveError) in
         try ZipArchive.contents(of: entry, in: UnsafeRawBufferPointer(buffer), limit: limit)
