@@ -142,7 +142,7 @@ struct ModelLoader: Sendable {
       return EmbeddingModel(
         id: ModelLocator.id(of: directory), created: Timestamp.now.unixSeconds,
         embedder: try TextEmbedder(
-          directory: directory, precision: configuration.embeddingPrecision ?? .preferred,
+          directory: directory, precision: configuration.embeddingPrecision,
           pool: pool))
     } catch {
       throw StartupFailure(
@@ -157,7 +157,7 @@ struct ModelLoader: Sendable {
       return RerankModel(
         id: ModelLocator.id(of: directory), created: Timestamp.now.unixSeconds,
         reranker: try TextReranker(
-          directory: directory, precision: configuration.embeddingPrecision ?? .preferred,
+          directory: directory, precision: configuration.embeddingPrecision,
           pool: pool))
     } catch {
       throw StartupFailure(

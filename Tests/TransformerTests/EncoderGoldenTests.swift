@@ -1,6 +1,7 @@
 // Hidden states of every family of encoders against transformers, and scores of pairs of texts by
 // every classifier: ids in, numbers out. sentence_models.py's models, texts in, are InferenceTests'.
 
+import Compute
 import Foundation
 import JSON
 import Testing
@@ -80,9 +81,19 @@ import Testing
     #expect(identical(alone, try plain.scores(pairs)))
   }
 
+  @Test func modelsWithNormsInFrontKeepFloat32() throws {
+    func preferred(_ name: String) throws -> EncoderPrecision {
+      let file = try ConfigurationFile(
+        path: Fixtures.model(name) + "/config.json", remedy: "part of the fixtures")
+      return .preferred(for: try EncoderFamily.of(file).configuration(file))
+    }
+    #expect(try preferred("encoder-modernbert") == .float32)
+    #expect(try (preferred("encoder-mpnet") == .bfloat16) == kernels.multiplies_pairs)
+  }
+
   /// Hidden states are of size 1 here, and attention is more peaked than in real models.
   @Test(
-    .enabled(if: EncoderPrecision.preferred == .bfloat16, "no AVX512-BF16 here"),
+    .enabled(if: kernels.multiplies_pairs, "no AVX512-BF16 here"),
     arguments: ["encoder-roberta", "encoder-mpnet", "encoder-modernbert", "encoder-nomic"])
   func bfloat16IsNear(name: String) throws {
     let exact = try TextEncoder.load(directory: Fixtures.model(name), pool: Fixtures.pool)

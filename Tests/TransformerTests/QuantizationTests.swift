@@ -61,7 +61,10 @@ import Testing
         exact.append(sum)
       }
     }
-    let tolerance = [.int8: 1.1e-2, .int4: 1.1e-2, .nf4: 2.2e-3, .bfloat16Pairs: 2.2e-3][format] ?? 1e-6
+    let bounds: [WeightFormat: Double] = [
+      .int8: 1.1e-2, .int4: 1.1e-2, .nf4: 2.2e-3, .bfloat16Pairs: 2.2e-3,
+    ]
+    let tolerance = bounds[format] ?? 1e-6
     #expect(relativeError(multiply(matrix, x), exact) < tolerance)
   }
 

@@ -37,7 +37,7 @@ package struct TextEmbedder: Sendable {
   /// Loads a directory in sentence-transformers' layout. Throws `ModelError`, `TokenizerError` or
   /// `ComputeError`.
   package init(
-    directory: String, precision: EncoderPrecision = .float32, pool: ThreadPool
+    directory: String, precision: EncoderPrecision? = .float32, pool: ThreadPool
   ) throws {
     let encoder = try TextEncoder.load(directory: directory, precision: precision, pool: pool)
     let tokenizer = try Tokenizer(directory: encoder.tokenizerDirectory)

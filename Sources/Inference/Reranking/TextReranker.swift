@@ -24,7 +24,7 @@ package struct TextReranker: Sendable {
 
   /// Throws `ModelError`, `TokenizerError` or `ComputeError`.
   package init(
-    directory: String, precision: EncoderPrecision = .float32, pool: ThreadPool
+    directory: String, precision: EncoderPrecision? = .float32, pool: ThreadPool
   ) throws {
     encoder = try CrossEncoder.load(directory: directory, precision: precision, pool: pool)
     let tokenizer = try Tokenizer(directory: encoder.tokenizerDirectory)

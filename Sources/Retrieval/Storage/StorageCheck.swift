@@ -154,7 +154,7 @@ package struct StorageCheck {
 
   private func snapshotFinding(_ record: CollectionRecord, _ chunks: Int) -> Finding {
     let subject = "index of \(record.name)"
-    let snapshots = IndexSnapshots(dataDirectory: folder, storage: .memory, pool: ThreadPool(threads: 1))
+    let snapshots = IndexSnapshots(dataDirectory: folder, pool: ThreadPool(threads: 1))
     guard let saved = snapshots.read(record) else {
       return Finding(subject, .ok, "no snapshot: the next start makes the index anew")
     }

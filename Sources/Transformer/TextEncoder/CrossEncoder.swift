@@ -52,7 +52,7 @@ package final class CrossEncoder: Sendable {
   }
 
   package static func load(
-    directory: String, precision: EncoderPrecision = .float32, pool: ThreadPool
+    directory: String, precision: EncoderPrecision? = .float32, pool: ThreadPool
   ) throws(ModelError) -> CrossEncoder {
     guard directoryExists(directory) else { throw .missingDirectory(path: directory) }
     let layout = try SentenceTransformersLayout(directory: directory, needsPooling: false)
@@ -72,7 +72,7 @@ package final class CrossEncoder: Sendable {
     let checkpoint = try Checkpoint(directory: layout.modelDirectory)
     let builder = EncoderBuilder(
       configuration: configuration, checkpoint: checkpoint, names: family.names,
-      precision: precision, pool: pool)
+      precision: precision ?? .preferred(for: configuration), pool: pool)
     let head = try Head(options, file, builder)
     return CrossEncoder(
       name: directoryName(directory), encoder: try builder.build(), configuration: configuration,

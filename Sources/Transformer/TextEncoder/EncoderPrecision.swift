@@ -11,9 +11,10 @@ package enum EncoderPrecision: String, Sendable, CaseIterable {
   /// float32.
   case bfloat16
 
-  /// What the processor does quickest.
-  package static var preferred: EncoderPrecision {
-    kernels.multiplies_pairs ? .bfloat16 : .float32
+  /// bfloat16 where the processor multiplies it and norms follow the residual sums. Sums that no norm
+  /// brings back, as ModernBERT's, carry the rounding of every layer: cosines fell below .9999.
+  static func preferred(for configuration: TextEncoderConfiguration) -> EncoderPrecision {
+    kernels.multiplies_pairs && configuration.norm == .after ? .bfloat16 : .float32
   }
 
   var format: WeightFormat {

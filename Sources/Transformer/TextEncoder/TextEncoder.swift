@@ -32,7 +32,7 @@ package final class TextEncoder: Sendable {
   }
 
   package static func load(
-    directory: String, precision: EncoderPrecision = .float32, pool: ThreadPool
+    directory: String, precision: EncoderPrecision? = .float32, pool: ThreadPool
   ) throws(ModelError) -> TextEncoder {
     guard directoryExists(directory) else { throw .missingDirectory(path: directory) }
     let layout = try SentenceTransformersLayout(directory: directory)
@@ -68,7 +68,7 @@ package final class TextEncoder: Sendable {
 
     /// An encoder, or a decoder where config.json names the architecture of one.
     init(
-      layout: SentenceTransformersLayout, file: ConfigurationFile, precision: EncoderPrecision,
+      layout: SentenceTransformersLayout, file: ConfigurationFile, precision: EncoderPrecision?,
       pool: ThreadPool
     ) throws(ModelError) {
       func limit(_ count: Int) -> Int { min(layout.maximumTokens ?? .max, count) }
@@ -87,7 +87,7 @@ package final class TextEncoder: Sendable {
       let checkpoint = try Checkpoint(directory: layout.modelDirectory)
       let builder = EncoderBuilder(
         configuration: configuration, checkpoint: checkpoint, names: family.names,
-        precision: precision, pool: pool)
+        precision: precision ?? .preferred(for: configuration), pool: pool)
       vocabularySize = configuration.vocabularySize
       hiddenSize = configuration.hiddenSize
       maximumTokens = limit(configuration.maximumTokens)

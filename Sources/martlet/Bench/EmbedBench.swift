@@ -15,7 +15,7 @@ struct EmbedBenchCommand: AsyncParsableCommand {
   var model = "Models/all-MiniLM-L6-v2"
   @Option(help: "Texts per run.") var texts = 200
   @Option(help: "Words per text.") var words = 100
-  @Option(help: "float32 or bfloat16 (default: the quickest here).") var precision: String?
+  @Option(help: "float32 or bfloat16 (default: as the server).") var precision: String?
   @Option(help: "Compute threads (default: all usable cores).") var threads: Int?
   @Option(help: "Counted runs; the median is reported.") var runs = 3
   @Flag(help: "Print JSON.") var json = false
@@ -23,7 +23,7 @@ struct EmbedBenchCommand: AsyncParsableCommand {
   func run() async throws {
     let pool = ThreadPool(threads: threads)
     let embedder: TextEmbedder
-    let precision = try precision.map(Self.precision) ?? .preferred
+    let precision = try precision.map(Self.precision)
     do {
       embedder = try TextEmbedder(directory: model, precision: precision, pool: pool)
     } catch {
@@ -37,7 +37,7 @@ struct EmbedBenchCommand: AsyncParsableCommand {
     }
     var report = BenchReport("embed", pool: pool)
     report["model"] = .string(model)
-    report["precision"] = .string(precision.rawValue)
+    report["precision"] = .string(precision?.rawValue ?? "default")
     report["texts_per_second"] = .rounded(Double(texts) / batch.median)
     report["tokens_per_second"] = .rounded(Double(tokens) / batch.median)
     report["tokens_per_text"] = .rounded(Double(tokens) / Double(max(1, texts)), 1)
