@@ -50,7 +50,7 @@ package struct GenerationRequest: Sendable {
     for (index, token) in prompt.enumerated() where token < 0 || Int(token) >= vocabularySize {
       throw .tokenOutOfRange(token: token, index: index, vocabularySize: vocabularySize)
     }
-    let room = contextLength - virtualTokenCount
+    let room = max(0, contextLength - virtualTokenCount)
     guard prompt.count <= room else {
       throw .contextLengthExceeded(promptTokens: prompt.count, contextLength: room)
     }
