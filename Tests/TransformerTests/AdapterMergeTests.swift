@@ -101,6 +101,19 @@ import Testing
     #expect(greatestDifference(try model.logits(of: tokens), beside) >= 0.1)
   }
 
+  /// Whose queries and keys are stored in another order. The result has 16 bits.
+  @Test func aGGUFBaseBecomesADirectory() throws {
+    defer { try? FileManager.default.removeItem(at: target) }
+    let base = Fixtures.root.appending(path: "checkpoints/gguf/llama.gguf").path
+    let adapter = AdapterFixtures.path("gguf-lora")
+    try merge(base, adapter)
+    let tokens: [Int32] = (0..<40).map { $0 * 37 % 250 }
+    let model = try load(base)
+    let beside = try model.logits(of: tokens, with: try model.loadAdapter(directory: adapter))
+    #expect(greatestDifference(try load(target.path).logits(of: tokens), beside) <= 0.05)
+    #expect(greatestDifference(try model.logits(of: tokens), beside) >= 1)
+  }
+
   @Test(arguments: ["prompt", "p-tuning", "prefix"])
   func virtualTokensCannotBeMerged(name: String) {
     #expect {

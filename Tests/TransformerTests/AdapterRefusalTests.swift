@@ -119,6 +119,22 @@ import Testing
     }
   }
 
+  /// Of the language model in a larger one.
+  @Test func whatStandsBeforeTheLayersIsNoMatter() throws {
+    let directory = try ModelDirectory(copyOfPath: AdapterFixtures.path("lora-expression"))
+    try directory.editHeader(of: "adapter_model.safetensors") { header in
+      for name in header.keys where name.contains(".layers.") {
+        let other = name.replacing("model.layers", with: "model.language_model.layers")
+        header[other] = header.removeValue(forKey: name)
+      }
+    }
+    let golden = try AdapterFixtures.golden("lora-expression")
+    let model = try AdapterFixtures.base()
+    let adapter = try model.loadAdapter(directory: directory.path)
+    let logits = try model.logits(of: golden.tokens, with: adapter)
+    #expect(greatestDifference(logits, golden.logits) <= 1e-3)
+  }
+
   @Test func anotherModelsAdapter() throws {
     let wide = refusal(AdapterFixtures.path("wide-lora"), of: try AdapterFixtures.base())
     #expect(wide?.contains("layers.0.mlp.down_proj.lora_A.weight has shape [8, 256]") == true)
@@ -136,6 +152,16 @@ import Testing
         header["prompt_encoder.default.embedding.weight"] = header.removeValue(
           forKey: "prompt_embeddings")
       }
+    }
+  }
+
+  @Test func virtualTokensThatFillTheContext() throws {
+    for (limit, isRefused) in [(9, true), (10, false)] {
+      let model = try CausalLM.load(
+        directory: AdapterFixtures.path("base"), scheme: .none, contextLimit: limit,
+        pool: Fixtures.pool)
+      let message = refusal(AdapterFixtures.path("prompt"), of: model)
+      #expect((message?.contains("9 virtual tokens") == true) == isRefused, "\(message ?? "")")
     }
   }
 

@@ -51,7 +51,7 @@ package struct GenerationRequest: Sendable {
 
   /// Checks everything that can be said before the request is queued.
   func validate(vocabularySize: Int, contextLength: Int) throws(InferenceError) {
-    let room = contextLength - virtualTokenCount
+    let room = max(0, contextLength - virtualTokenCount)
     for prompt in prompts {
       guard !prompt.isEmpty else { throw .emptyPrompt }
       for (index, token) in prompt.enumerated() where token < 0 || Int(token) >= vocabularySize {

@@ -143,7 +143,8 @@ struct AdapterContents: Sendable {
     return changes
   }
 
-  /// The model's name of a module: some checkpoints of an architecture leave out the first parts of it.
+  /// The model's name of a module. What stands before the layers differs from one way of saving an
+  /// architecture to the next; a name's rest must have a layer's index to be found by it.
   private static func find(_ name: String, in modules: [String: AdaptableModule])
     -> (name: String, module: AdaptableModule)?
   {
@@ -151,6 +152,12 @@ struct AdapterContents: Sendable {
     for dot in name.indices where name[dot] == "." {
       let rest = String(name[name.index(after: dot)...])
       if let module = modules[rest] { return (rest, module) }
+    }
+    for dot in name.indices where name[dot] == "." {
+      let rest = name[dot...]
+      guard rest.split(separator: ".").contains(where: { Int($0) != nil }) else { return nil }
+      let found = modules.filter { $0.key.hasSuffix(rest) }
+      if let only = found.first, found.count == 1 { return (only.key, only.value) }
     }
     return nil
   }

@@ -14,7 +14,14 @@ extension CausalLM {
       modules: modules.all, promptWidth: configuration.hiddenSize,
       prefixWidth: configuration.layerCount * 2 * configuration.keyValueWidth)
     var builder = AdapterBuilder(contents: contents, modules: modules, pool: pool)
-    return try builder.adapter(configuration)
+    let adapter = try builder.adapter(configuration)
+    guard adapter.virtualTokenCount < configuration.contextLength else {
+      throw .unsuitableAdapter(
+        path: contents.path,
+        reason: "its \(adapter.virtualTokenCount) virtual tokens leave no room in a context of "
+          + "\(configuration.contextLength)")
+    }
+    return adapter
   }
 }
 
