@@ -93,7 +93,8 @@ package struct RotaryEmbedding: Sendable, Hashable {
 
   /// Whether frequencies are the same for all tokens of a sequence but depend on its length, and
   /// from which length on the others apply.
-  package var lengthLimit: Int? {
+  // Not inlined: the optimiser of Swift 6.3 crashes on what becomes of this in loops.
+  @inline(never) package var lengthLimit: Int? {
     if case .long(_, _, let original) = scaling { original } else { nil }
   }
 }
