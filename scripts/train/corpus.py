@@ -35,10 +35,10 @@ PRETRAIN_MIX = {
 }
 # Short plain conversation first, then answers from numbered passages, then tools.
 CHAT_MIX = {
-    "self_dialogue": 0.14, "synth_basic": 0.16, "define": 0.12, "glossary": 0.10, "health": 0.08, "smalltalk": 0.06,
-    "persona": 0.04, "oasst100": 0.04, "synth_glossary": 0.03, "synth_docs": 0.05, "synth_factbook": 0.02,
-    "rag_en": 0.07, "rag_multiturn_en": 0.01, "rag_zh": 0.02, "rag_multiturn_zh": 0.01, "tldr_howto": 0.01,
-    "synth_json": 0.01, "sgd_plain": 0.01, "sgd_single_call": 0.01, "bfcl": 0.01,
+    "self_dialogue": 0.20, "synth_basic": 0.15, "define": 0.11, "glossary": 0.12, "smalltalk": 0.05, "persona": 0.05,
+    "oasst100": 0.05, "synth_glossary": 0.05, "synth_docs": 0.07, "synth_factbook": 0.02, "rag_en": 0.08,
+    "rag_multiturn_en": 0.02, "rag_zh": 0.03, "rag_multiturn_zh": 0.01, "tldr_howto": 0.01, "synth_json": 0.01,
+    "sgd_plain": 0.01, "sgd_single_call": 0.01, "bfcl": 0.01,
 }
 # Files that give the rows of full context: passages, which are long.
 LONG_CHAT_MIX = {"rag_en": 0.50, "rag_multiturn_en": 0.15, "rag_zh": 0.25, "rag_multiturn_zh": 0.10}
@@ -63,25 +63,10 @@ def without_passages(chats):
             yield {"messages": [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]}
 
 
-def health_answers(texts):
-    """The questions of MedQuAD with the first one or two sentences of their answers, lists left out."""
-    for text in texts:
-        for paragraph in text["text"].split("\n\n"):
-            asked, _, answer = paragraph.partition("\n")
-            question = re.sub(r"\s+\?$", "?", asked.replace("What is (are)", "What is"))
-            question = re.sub(r"^How to (\w+)", r"How do you \1", question)
-            sentences = re.findall(r"[A-Z][^.?!]{20,250}\.(?=\s|$)", answer[:600])[:2]
-            kept = " ".join(sentences)
-            if question.endswith("?") and len(question) < 80 and kept and answer.startswith(kept) and " - " not in kept:
-                yield {"messages": [{"role": "user", "content": question}, {"role": "assistant", "content": kept}]}
-
-
 def source(corpus: Path, name: str):
     """Yields the records of a file of the corpus by its name in the mixes, or of one made from another."""
     if name == "chat/glossary":
         return without_passages(records(corpus / "chat/synth_glossary.jsonl.zst"))
-    if name == "chat/health":
-        return health_answers(records(corpus / "pretrain/medquad.jsonl.zst"))
     return records(corpus / f"{name}.jsonl.zst")
 
 
