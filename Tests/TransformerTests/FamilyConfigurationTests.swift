@@ -86,6 +86,15 @@ import Testing
     #expect(c.contextLength == 2048 && c.intermediateSize == 96 && c.queryKeyValueBias)
   }
 
+  /// ChatGLM3 widens the base by it, ChatGLM2 divides positions, which isn't reproduced.
+  @Test func ropeRatiosAreOfOneGeneration() throws {
+    let members: JSONObject = ["num_layers": 2, "rope_ratio": 16]
+    #expect(try read("ChatGLMModel", members).rotary[0].base == 160_000)
+    var older = members
+    older["_name_or_path"] = "THUDM/chatglm2-6b-32k"
+    #expect(try refusal("ChatGLMModel", older).contains("rope_ratio"))
+  }
+
   @Test func expertsAreWhereTheClassHasThem() throws {
     let c = try read(
       "Qwen2MoeForCausalLM",

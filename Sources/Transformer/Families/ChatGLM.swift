@@ -31,6 +31,10 @@ private func chatGLMConfiguration(_ given: ConfigurationFile) throws(ModelError)
     throw file.refusal("head_dim", "half of \(c.headDimension) cannot be split into pairs")
   }
   let ratio = try file.float("rope_ratio", in: SizeLimits.scalingFactor) ?? 1
+  // ChatGLM2's code divides positions by it, under the same architecture's name.
+  guard ratio == 1 || file["_name_or_path"]?.string?.contains("chatglm2") != true else {
+    throw file.unsupported("rope_ratio", "\(ratio) of ChatGLM2", supported: ["1"])
+  }
   c.rotary = [
     RotaryEmbedding(width: c.headDimension / 2, base: 10_000 * ratio, scaling: .none)
   ]
