@@ -18,6 +18,8 @@ package enum ModelError: Error, Sendable, Hashable {
   /// A value that is sound but that this program has no code for.
   case unsupportedOption(path: String, key: String, value: String, supported: [String])
   case unknownArchitecture(name: String, path: String, known: [String])
+  /// A text encoder where a language model is wanted.
+  case textEncoder(name: String, path: String)
   /// An adapter of another model, or one that can't be applied.
   case unsuitableAdapter(path: String, reason: String)
   case insufficientMemory(purpose: String, requiredBytes: Int, availableBytes: Int)
@@ -54,6 +56,9 @@ extension ModelError: CustomStringConvertible {
         + supported.joined(separator: ", ")
     case .unknownArchitecture(let name, let path, let known):
       "\(path): unknown architecture \(name); known ones: " + known.joined(separator: ", ")
+    case .textEncoder(let name, let path):
+      "\(path): \(name) is a text encoder, which can't chat; give it as the embedding model, or as the "
+        + "reranking model if it scores pairs of texts"
     case .unsuitableAdapter(let path, let reason):
       "\(path): the adapter can't be used with this model: \(reason)"
     case .insufficientMemory(let purpose, let required, let available):

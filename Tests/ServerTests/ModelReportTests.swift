@@ -1,5 +1,5 @@
 // What `martlet inspect` says: the bundled model would load, a model without a tokenizer would not,
-// and a GGUF file is found by its path or its directory.
+// text encoders are told as what they are, and a GGUF file is found by its path or its directory.
 
 import Foundation
 import Hub
@@ -42,6 +42,39 @@ import Testing
     let report = ModelReport(path: fixture.path, context: nil)
     #expect(report.problems.count == 1 && report.problems[0].contains("tokenizer.json"))
     #expect(report.json["parameters"]?.int != nil)
+  }
+
+  @Test(arguments: ["sentence-modules", "encoder-modernbert", "encoder-roberta"])
+  func encodersAreTold(name: String) throws {
+    let path = Repository.file("Tests/Fixtures/models/\(name)").path
+    let report = try #require(EncoderReport(path: path))
+    let json = report.json
+    #expect(json["parameters"]?.int ?? 0 > 1000 && json["architecture"]?.string != nil)
+    let weights = try #require(json["precisions"]?.array).compactMap { $0["weight_bytes"]?.int }
+    #expect(weights.count == 2 && weights[0] > weights[1])
+    // As a chat model it is refused with what it is.
+    let chat = ModelReport(path: path, context: nil)
+    #expect(chat.problems.first?.contains("is a text encoder") == true)
+  }
+
+  @Test func whatItIsUsedForIsTold() throws {
+    let sentences = Repository.file("Tests/Fixtures/models/sentence-modules").path
+    let report = try #require(EncoderReport(path: sentences))
+    #expect(report.problems.isEmpty && report.json["use"] == "embedding")
+    #expect(report.json["dimension"]?.int != nil && report.text.contains("loads         yes"))
+    let copy = FileManager.default.temporaryDirectory.appending(path: "encoder-\(UUID())")
+    defer { try? FileManager.default.removeItem(at: copy) }
+    try FileManager.default.copyItem(atPath: sentences, toPath: copy.path)
+    try Data(
+      """
+      [{"type": "sentence_transformers.models.Transformer", "path": ""},
+       {"type": "sentence_transformers.models.LSTM", "path": "1"}]
+      """.utf8
+    ).write(to: copy.appending(path: "modules.json"))
+    let strange = try #require(EncoderReport(path: copy.path))
+    #expect(strange.problems.first?.contains("LSTM") == true)
+    #expect(EncoderReport(path: Repository.file("Models/default").path) == nil)
+    #expect(EncoderReport(path: "/nonexistent") == nil)
   }
 
   @Test func filesAndDirectoriesOfGGUFAreModels() throws {

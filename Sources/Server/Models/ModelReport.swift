@@ -17,9 +17,7 @@ package struct ModelReport: Sendable {
 
   /// - Parameter context: tokens to count memory for; nil takes what `serve` would take
   package init(path: String, context: Int?) {
-    // As `serve` would find it by this name.
-    let locator = ModelLocator(folder: ServerConfiguration().models)
-    let path = (try? locator.directory(of: path)) ?? path
+    let path = Self.located(path)
     self.path = path
     var problems: [String] = []
     do throws(ModelError) { model = try ModelInspection(path: path) } catch {
@@ -41,6 +39,11 @@ package struct ModelReport: Sendable {
           + "\(Self.megabytes(available)) are available")
     }
     self.problems = problems
+  }
+
+  /// Where `serve` would find it by this name.
+  static func located(_ name: String) -> String {
+    (try? ModelLocator(folder: ServerConfiguration().models).directory(of: name)) ?? name
   }
 
   package var json: JSONValue {
@@ -94,7 +97,7 @@ package struct ModelReport: Sendable {
         let name = isPreferred ? "default" : requirement.scheme.rawValue
         let total = requirement.byteCount(contextLength: contextLength)
         lines.append(
-          "    \(name.padding(to: 9)) \(Self.megabytes(total)), weights "
+          "    \(Self.column(name)) \(Self.megabytes(total)), weights "
             + Self.megabytes(requirement.weightByteCount)
             + (isPreferred ? " (\(requirement.scheme.rawValue))" : ""))
       }
@@ -104,20 +107,19 @@ package struct ModelReport: Sendable {
     return lines.joined(separator: "\n")
   }
 
-  private static func megabytes(_ count: Int) -> String {
+  static func megabytes(_ count: Int) -> String {
     "\(grouped((count + 999_999) / 1_000_000)) MB"
   }
 
   /// 1,234,567
-  private static func grouped(_ number: Int) -> String {
+  static func grouped(_ number: Int) -> String {
     var digits = Array(String(number))
     for place in stride(from: digits.count - 3, to: 0, by: -3) { digits.insert(",", at: place) }
     return String(digits)
   }
-}
 
-extension String {
-  fileprivate func padding(to width: Int) -> String {
-    self + String(repeating: " ", count: max(0, width - count))
+  /// A name, filled up to the width of the longest.
+  static func column(_ name: String) -> String {
+    name + String(repeating: " ", count: max(0, 9 - name.count))
   }
 }

@@ -25,6 +25,11 @@ struct EncoderFamily: Sendable {
     }
     return family
   }
+
+  /// What config.json calls the model.
+  static func architecture(_ file: ConfigurationFile) -> String {
+    file["architectures"]?[0]?.string ?? file["model_type"]?.string ?? "unnamed"
+  }
 }
 
 /// The layers on top of an encoder that give a pair of texts its score.

@@ -49,6 +49,9 @@ struct ModelFamily: Sendable {
   static func of(_ file: ConfigurationFile) throws(ModelError) -> ModelFamily {
     let names = file["architectures"]?.array?.compactMap(\.string) ?? []
     if let family = names.lazy.compactMap({ known[$0] }).first { return family }
+    if (try? EncoderFamily.of(file)) != nil {
+      throw .textEncoder(name: EncoderFamily.architecture(file), path: file.path)
+    }
     guard let name = names.first else {
       throw file.refusal("architectures", "it must list the model's architecture")
     }

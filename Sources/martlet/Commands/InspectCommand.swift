@@ -14,8 +14,14 @@ struct InspectCommand: AsyncParsableCommand {
 
   func run() async throws {
     let (model, context) = (model, context)
-    let report = try await onOwnThread { ModelReport(path: model, context: context) }
-    Terminal.print(json ? report.json.description : report.text)
-    if !report.problems.isEmpty { throw ExitCode(78) }
+    let (text, json, loads) = try await onOwnThread {
+      if let report = EncoderReport(path: model) {
+        return (report.text, report.json, report.problems.isEmpty)
+      }
+      let report = ModelReport(path: model, context: context)
+      return (report.text, report.json, report.problems.isEmpty)
+    }
+    Terminal.print(self.json ? json.description : text)
+    if !loads { throw ExitCode(78) }
   }
 }
