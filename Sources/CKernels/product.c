@@ -75,14 +75,11 @@ static product_part part_of(const martlet_product *p, size_t tile, size_t count)
   product_part part = {.format = p->format, .columns = p->columns, .tile_count = count};
   for (size_t t = 0; t < count; t++) {
     part.tiles[t] = (const uint8_t *)p->weights + (tile + t) * bytes;
-    part.next[t] = part.tiles[t] + count * bytes;
   }
   if (is_gated(p)) {
     part.tile_count = 2;
     part.tiles[1] = part.tiles[0];
-    part.next[1] = part.next[0];
     part.tiles[0] = (const uint8_t *)p->gate + tile * bytes;
-    part.next[0] = part.tiles[0] + bytes;
   }
   return part;
 }
@@ -104,7 +101,6 @@ void martlet_multiply_in_parts(const martlet_product *p, size_t tile_begin, size
         count = smaller(most, end - tile);
         product_part part = part_of(p, tile, count);
         float *output = p->output + first * p->output_stride + tile * TILE;
-        part.cold = first == 0;
         part.block = (const uint8_t *)p->prepared + first / token_block * block_bytes;
         part.width = smaller(token_block, p->tokens - first);
         part.output = finishes ? sums : output;

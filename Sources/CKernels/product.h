@@ -11,9 +11,7 @@ typedef struct {
   martlet_format format;
   size_t columns;
   const uint8_t *tiles[PART_TILES];
-  const uint8_t *next[PART_TILES];  // the tiles of the part after this one: what to prefetch
   size_t tile_count;
-  bool cold;                        // the first to read these tiles: they come from memory
   const uint8_t *block;             // prepared activations of `width` tokens
   size_t width;
   float *output;                    // token n's 16 values of tile t:
