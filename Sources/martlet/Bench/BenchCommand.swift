@@ -65,10 +65,15 @@ struct Timings {
 
   static func += (left: inout Timings, right: Timings) { left.seconds += right.seconds }
 
+  var median: Double { seconds.median }
+}
+
+extension [Double] {
+  /// Of at least one value.
   var median: Double {
-    let sorted = seconds.sorted()
-    let middle = sorted.count / 2
-    return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+    let sorted = sorted()
+    let middle = count / 2
+    return count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
   }
 }
 
