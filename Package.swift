@@ -82,9 +82,16 @@ let package = Package(
       name: "SearchIndex", dependencies: ["CKernels", "CStemmer", "Compute", "Tokenizers"],
       swiftSettings: swift),
     .target(
+      name: "Documents",
+      dependencies: [
+        "Archives", "CLinux", "CXML2", "JSON", "SearchIndex",
+        .product(name: "GRDB", package: "GRDB.swift"),
+      ],
+      swiftSettings: swift),
+    .target(
       name: "Retrieval",
       dependencies: [
-        "Archives", "CKernels", "COpenSSL", "CLinux", "CXML2", "Compute", "JSON", "SearchIndex",
+        "COpenSSL", "Compute", "Documents", "JSON", "SearchIndex",
         .product(name: "GRDB", package: "GRDB.swift"),
       ],
       swiftSettings: swift),
@@ -95,8 +102,8 @@ let package = Package(
     .target(
       name: "Server",
       dependencies: [
-        "CLinux", "COpenSSL", "Compute", "Evaluation", "HTTP", "Hub", "Inference", "JSON", "Jinja",
-        "Retrieval", "SearchIndex", "Tokenizers", "Transformer",
+        "CLinux", "COpenSSL", "Compute", "Documents", "Evaluation", "HTTP", "Hub", "Inference",
+        "JSON", "Jinja", "Retrieval", "SearchIndex", "Tokenizers", "Transformer",
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "OrderedCollections", package: "swift-collections"),
@@ -106,9 +113,8 @@ let package = Package(
     .executableTarget(
       name: "martlet",
       dependencies: [
-        "Compute", "Evaluation", "HTTP", "Hub", "Inference", "JSON", "Retrieval", "SearchIndex",
-        "Server",
-        "Tokenizers", "Transformer",
+        "Compute", "Documents", "Evaluation", "HTTP", "Hub", "Inference", "JSON", "Retrieval",
+        "SearchIndex", "Server", "Tokenizers", "Transformer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "OrderedCollections", package: "swift-collections"),
@@ -149,15 +155,18 @@ let package = Package(
       dependencies: ["CKernels", "Compute", "Inference", "JSON", "Tokenizers", "Transformer"],
       swiftSettings: swift),
     .testTarget(
-      name: "SearchIndexTests", dependencies: ["CKernels", "Compute", "SearchIndex"],
+      name: "SearchIndexTests", dependencies: ["CKernels", "Compute", "Fuzzing", "SearchIndex"],
       swiftSettings: swift),
     .testTarget(
-      name: "EvaluationTests", dependencies: ["Evaluation", "JSON", "Retrieval"],
+      name: "EvaluationTests", dependencies: ["Documents", "Evaluation", "JSON"],
+      swiftSettings: swift),
+    .testTarget(
+      name: "DocumentsTests", dependencies: ["Archives", "Documents", "Fuzzing", "JSON"],
       swiftSettings: swift),
     .testTarget(
       name: "RetrievalTests",
       dependencies: [
-        "Archives", "Compute", "Fuzzing", "JSON", "Retrieval", "SearchIndex",
+        "Compute", "Documents", "Fuzzing", "JSON", "Retrieval", "SearchIndex",
         .product(name: "GRDB", package: "GRDB.swift"),
         .product(name: "GRDBSQLite", package: "GRDB.swift"),
       ],
@@ -174,7 +183,7 @@ let package = Package(
     .testTarget(
       name: "CommandLineTests",
       dependencies: [
-        "JSON", "Retrieval", "martlet", .product(name: "HTTPTypes", package: "swift-http-types"),
+        "Documents", "JSON", "martlet", .product(name: "HTTPTypes", package: "swift-http-types"),
       ],
       swiftSettings: swift),
   ],
