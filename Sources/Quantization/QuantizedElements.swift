@@ -1,9 +1,7 @@
 // Elements of a tensor that a checkpoint stores quantised. Where one of this program's formats holds
 // them exactly, their codes can be taken over as they are; everything else is read as float32.
 
-import Compute
-
-protocol QuantizedElements: TensorElements {
+package protocol QuantizedElements: TensorElements {
   /// The format that takes the codes as they are; nil where none does.
   var exactFormat: WeightFormat? { get }
 
@@ -17,7 +15,7 @@ protocol QuantizedElements: TensorElements {
 }
 
 extension QuantizedElements {
-  var format: WeightFormat { exactFormat ?? .float32 }
+  package var format: WeightFormat { exactFormat ?? .float32 }
 
-  func writeAbsmax(into absmax: NF4Absmax) {}
+  package func writeAbsmax(into absmax: NF4Absmax) {}
 }

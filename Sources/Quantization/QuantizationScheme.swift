@@ -10,7 +10,7 @@ package enum QuantizationScheme: String, Sendable, CaseIterable {
   /// As bitsandbytes: head and embeddings stay as stored.
   case nf4
 
-  enum Role: Sendable, Hashable {
+  package enum Role: Sendable, Hashable {
     case linear, embedding, head
     /// Small, and much hangs on it: routers of experts, tables of positions.
     case kept
@@ -18,7 +18,7 @@ package enum QuantizationScheme: String, Sendable, CaseIterable {
 
   /// The format of a matrix that is stored as `stored`.
   /// - Parameter keepsQuantized: whatever is stored quantised stays as it is
-  func format(
+  package func format(
     of role: Role, columns: Int, stored: WeightFormat, keepsQuantized: Bool = false
   ) -> WeightFormat {
     if keepsQuantized, stored.isQuantized { return stored }
@@ -36,5 +36,5 @@ package enum QuantizationScheme: String, Sendable, CaseIterable {
   }
 
   /// Keys and values in float16.
-  var halfPrecisionCache: Bool { self != .none }
+  package var halfPrecisionCache: Bool { self != .none }
 }

@@ -18,18 +18,18 @@ package final class WeightMatrix: Sendable {
   private let memory: WeightMemory
   private let tileByteCount: Int
   /// Behind the tiles of nf4.
-  let absmax: NF4Absmax?
+  package let absmax: NF4Absmax?
 
-  static let tileRows = Int(MARTLET_TILE_ROWS)
-  var tileCount: Int { (rows + Self.tileRows - 1) / Self.tileRows }
+  package static let tileRows = Int(MARTLET_TILE_ROWS)
+  package var tileCount: Int { (rows + Self.tileRows - 1) / Self.tileRows }
   /// The packed tiles, as the kernels take them.
-  var packedTiles: UnsafeRawPointer { UnsafeRawPointer(tiles) }
+  package var packedTiles: UnsafeRawPointer { UnsafeRawPointer(tiles) }
 
   private var tiles: UnsafeMutableRawPointer { memory.pointer }
 
   /// A matrix whose bytes are in memory as an earlier packing left them:
   /// `format.byteCount(rows:columns:)` of them, 64-byte aligned.
-  init(rows: Int, columns: Int, format: WeightFormat, packed memory: WeightMemory) throws {
+  package init(rows: Int, columns: Int, format: WeightFormat, packed memory: WeightMemory) throws {
     guard let packedByteCount = format.tileByteCount(rows: rows, columns: columns),
       let byteCount = format.byteCount(rows: rows, columns: columns)
     else {
@@ -52,7 +52,7 @@ package final class WeightMatrix: Sendable {
 
   /// Quantises and packs rows as they come, into memory as above: `row` is asked for ranges of at
   /// most 16 rows, row-major in float32, from several threads at once, each range once.
-  convenience init(
+  package convenience init(
     rows: Int, columns: Int, format: WeightFormat, into memory: WeightMemory, pool: ThreadPool,
     row: @Sendable (_ rowRange: Range<Int>, UnsafeMutablePointer<Float>) throws -> Void
   ) throws {
@@ -80,7 +80,7 @@ package final class WeightMatrix: Sendable {
   }
 
   /// Packs codes that are stored in this very format, into memory as above.
-  convenience init(
+  package convenience init(
     rows: Int, columns: Int, format: WeightFormat, codes: any QuantizedElements,
     into memory: WeightMemory, pool: ThreadPool
   ) throws {
@@ -101,7 +101,7 @@ package final class WeightMatrix: Sendable {
   }
 
   /// The same in memory of its own.
-  convenience init(
+  package convenience init(
     rows: Int, columns: Int, format: WeightFormat, codes: any QuantizedElements, pool: ThreadPool
   ) throws {
     try self.init(
@@ -140,7 +140,7 @@ package final class WeightMatrix: Sendable {
 
   /// A row of a quantised matrix as `martlet_pack_tile` took it: codes, one to a byte, and float16
   /// scales per group.
-  func unpackRow(
+  package func unpackRow(
     _ row: Int, codes: UnsafeMutablePointer<UInt8>, scales: UnsafeMutablePointer<UInt16>
   ) {
     precondition(row >= 0 && row < rows && format.isQuantized)

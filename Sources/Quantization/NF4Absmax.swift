@@ -7,8 +7,8 @@ import CKernels
 
 // SAFETY: a view of a part of the matrix's memory, which whoever holds the view keeps alive;
 // written by `compress` alone, before any reader exists.
-struct NF4Absmax: @unchecked Sendable {
-  let blockCount: Int
+package struct NF4Absmax: @unchecked Sendable {
+  package let blockCount: Int
   private let offset: UnsafeMutablePointer<Float>
   private let nested: UnsafeMutablePointer<Float>
   private let codes: UnsafeMutablePointer<UInt8>
@@ -31,13 +31,13 @@ struct NF4Absmax: @unchecked Sendable {
   }
 
   /// Quantises the absmax values of all blocks.
-  func compress(_ absmax: UnsafePointer<Float>) {
+  package func compress(_ absmax: UnsafePointer<Float>) {
     martlet_nf4_compress(absmax, blockCount, codes, nested, offset)
   }
 
   /// Takes over values that are double-quantised already: an offset, an absmax per nested block and
   /// a code per block.
-  func copy(offset: Float, nested: [Float], codes: UnsafeRawBufferPointer) {
+  package func copy(offset: Float, nested: [Float], codes: UnsafeRawBufferPointer) {
     precondition(nested.count == Self.nestedCount(blockCount) && codes.count == blockCount)
     self.offset.pointee = offset
     self.nested.update(from: nested, count: nested.count)
@@ -45,7 +45,7 @@ struct NF4Absmax: @unchecked Sendable {
   }
 
   /// The parts as `copy` takes them.
-  var parts: (offset: Float, nested: [Float], codes: [UInt8]) {
+  package var parts: (offset: Float, nested: [Float], codes: [UInt8]) {
     let nestedCount = Self.nestedCount(blockCount)
     return (
       offset.pointee, Array(UnsafeBufferPointer(start: nested, count: nestedCount)),
@@ -54,7 +54,7 @@ struct NF4Absmax: @unchecked Sendable {
   }
 
   /// The absmax of some blocks, as bitsandbytes restores them.
-  func values(_ blocks: Range<Int>) -> [Float] {
+  package func values(_ blocks: Range<Int>) -> [Float] {
     [Float](unsafeUninitializedCapacity: blocks.count) { buffer, count in
       guard let values = buffer.baseAddress else { return }
       withUnsafePointer(to: martlet_dynamic_map) { map in

@@ -9,7 +9,7 @@ package enum WeightFormat: String, Sendable, CaseIterable {
   case bfloat16Pairs
 
   /// Codes with scales, not numbers by themselves.
-  var isQuantized: Bool { groupSize > 1 }
+  package var isQuantized: Bool { groupSize > 1 }
 
   /// Columns come in multiples of this; a matrix of another width stays unquantised.
   package var groupSize: Int { martlet_format_group(kernelFormat) }
@@ -17,7 +17,7 @@ package enum WeightFormat: String, Sendable, CaseIterable {
   package func supports(columns: Int) -> Bool { columns > 0 && columns % groupSize == 0 }
 
   /// Bytes of a matrix's packed tiles, which a product reads; nil where the format can't hold it.
-  func tileByteCount(rows: Int, columns: Int) -> Int? {
+  package func tileByteCount(rows: Int, columns: Int) -> Int? {
     guard rows > 0, supports(columns: columns) else { return nil }
     let tiles = (rows + WeightMatrix.tileRows - 1) / WeightMatrix.tileRows
     let (bytes, overflow) = tiles.multipliedReportingOverflow(
@@ -26,7 +26,7 @@ package enum WeightFormat: String, Sendable, CaseIterable {
   }
 
   /// Bytes of a matrix: its tiles, and for nf4 the exact absmax values behind them.
-  func byteCount(rows: Int, columns: Int) -> Int? {
+  package func byteCount(rows: Int, columns: Int) -> Int? {
     tileByteCount(rows: rows, columns: columns).map {
       self == .nf4 ? $0 + NF4Absmax.byteCount(blockCount: rows * (columns / groupSize)) : $0
     }
