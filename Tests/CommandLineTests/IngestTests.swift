@@ -1,9 +1,9 @@
 // Which files are read, what is told of changes in folders, and which documents are removed.
 
+import Documents
 import FoundationEssentials
 import HTTPTypes
 import JSON
-import Retrieval
 import Synchronization
 import Testing
 

@@ -1,5 +1,6 @@
 // Collections and single documents: rules, listings, changes and deletions.
 
+import Documents
 import GRDB
 import JSON
 import Testing

@@ -1,5 +1,6 @@
 // Reindexing: new settings and models, while the collection serves and changes, and cut short.
 
+import Documents
 import FoundationEssentials
 import JSON
 import Synchronization

@@ -1,6 +1,7 @@
 // Reads the body of PUT /collections/{name} and applies it to settings. Refuses chunking
 // strategies that are not offered by naming those that are.
 
+import Documents
 package import JSON
 
 extension CollectionSettingsUpdate {

@@ -1,6 +1,8 @@
 // Cutting documents into chunks, on the thread for it; where the chunker asks for embeddings of its
 // own, those are made in between.
 
+import Documents
+
 extension DocumentStore {
   /// Cuts those documents of a batch whose text is new; the tokens that the model read for it.
   func cut(

@@ -4,6 +4,7 @@
 // only those chunks are embedded whose text is new.
 
 import Compute
+package import Documents
 import FoundationEssentials
 import GRDB
 import SearchIndex

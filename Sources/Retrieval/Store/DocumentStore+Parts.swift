@@ -1,6 +1,8 @@
 // Storing many documents a few at a time: each part is a batch of its own, so that what was stored
 // stays when the work is cut short, and costs nothing when the same documents are sent again.
 
+package import Documents
+
 extension DocumentStore {
   /// Texts of so many bytes are worth a transaction.
   private static let partByteCount = 64 << 10

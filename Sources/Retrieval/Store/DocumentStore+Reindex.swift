@@ -4,6 +4,7 @@
 // What is done stays when the work is cut short: the same request goes on from there.
 
 import Compute
+import Documents
 import GRDB
 
 extension DocumentStore {

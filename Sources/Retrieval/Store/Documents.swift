@@ -1,21 +1,7 @@
-// Documents as they come in and go out, and what an ingest and a listing answer.
+// Documents as they go out, and what an ingest and a listing answer.
 // Offsets of chunks count Unicode scalars of `text`, which is stored and returned unaltered.
 
 package import JSON
-
-/// A document to store. Without an id, one is derived from its text, so that sending the same text
-/// again changes nothing.
-package struct DocumentInput: Sendable, Hashable {
-  package var id: String?
-  package var text: String
-  package var metadata: JSONObject
-
-  package init(id: String? = nil, text: String, metadata: JSONObject = [:]) {
-    self.id = id
-    self.text = text
-    self.metadata = metadata
-  }
-}
 
 package struct StoredDocument: Sendable, Hashable {
   package var id: String

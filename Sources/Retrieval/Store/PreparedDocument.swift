@@ -1,6 +1,7 @@
 // A document on its way into the store: checked, hashed, then cut into chunks, then embedded.
 // Refuses ids that can't be used in a URL path or a log line.
 
+import Documents
 import JSON
 
 struct PreparedChunk: Sendable {
@@ -36,7 +37,7 @@ struct PreparedDocument: Sendable {
 
   var metadataText: String { JSONValue.object(metadata).description }
 
-  init(_ input: DocumentInput, index: Int) throws(RetrievalError) {
+  init(_ input: DocumentInput, index: Int) throws(DocumentError) {
     hash = ContentHash(text: input.text, metadata: input.metadata)
     name = input.id ?? Array(hash.text.prefix(16)).hexadecimal
     text = input.text
@@ -54,7 +55,7 @@ struct PreparedDocument: Sendable {
   }
 
   /// All documents of a batch, checked; the first bad one is named.
-  static func batch(_ inputs: [DocumentInput]) throws(RetrievalError) -> [PreparedDocument] {
+  static func batch(_ inputs: [DocumentInput]) throws(DocumentError) -> [PreparedDocument] {
     var positions: [String: Int] = [:]
     var documents: [PreparedDocument] = []
     for (index, input) in inputs.enumerated() {

@@ -1,5 +1,6 @@
 // /collections/{name}/documents, /collections/{name}/documents/{id}
 
+import Documents
 import HTTP
 import HTTPTypes
 import JSON

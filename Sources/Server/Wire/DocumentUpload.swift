@@ -2,10 +2,10 @@
 // say by itself is in the query, or in the form's fields: id, filename, metadata and, for tables and
 // JSON of any shape, text_columns, metadata_columns and id_column.
 
+import Documents
 import HTTP
 import HTTPTypes
 import JSON
-import Retrieval
 
 enum DocumentUpload {
   static func sources(of request: Request) throws -> [DocumentSource] {

@@ -4,6 +4,7 @@
 import ArgumentParser
 import Compute
 import JSON
+import Quantization
 import Server
 import Transformer
 

@@ -3,10 +3,10 @@
 // it was, because what is stored already costs nothing. What can't be read is named and the rest goes on.
 
 import ArgumentParser
+import Documents
 import FoundationEssentials
 import HTTP
 import JSON
-import Retrieval
 
 struct IngestCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(

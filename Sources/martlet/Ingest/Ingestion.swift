@@ -3,9 +3,9 @@
 // which file, so that those of files that are gone, or that a file no longer holds, can be removed.
 
 import Compute
+import Documents
 import FoundationEssentials
 import JSON
-import Retrieval
 
 actor Ingestion {
   private let api: any APIClient

@@ -1,10 +1,10 @@
 // Options of `martlet ingest` that say where documents come from besides files, and how to read them.
 
 import ArgumentParser
+import Documents
 import FoundationEssentials
 import HTTP
 import JSON
-import Retrieval
 
 struct SourceOptions: ParsableArguments {
   @Option(
