@@ -25,7 +25,9 @@ extension DocumentStore {
     var result = IngestResult()
     result.documents = batch.count
     result.ids = batch.map(\.name)
-    batch.removeAll { known[$0.name]?.contentHash == $0.hash.content }
+    batch.removeAll {
+      known[$0.name]?.contentHash == $0.hash.content && known[$0.name]?.source == $0.source
+    }
     result.unchanged = result.documents - batch.count
     guard !batch.isEmpty else { return result }
 
@@ -177,7 +179,8 @@ extension DocumentStore {
       id = stored.id
       if stored.textHash == document.hash.text {
         try DocumentRecord.update(
-          id, metadata: document.metadata, contentHash: document.hash.content, now: now, database)
+          id, metadata: document.metadata, contentHash: document.hash.content,
+          source: document.source, now: now, database)
         change.metadata.append((id, document.metadata))
         return
       }

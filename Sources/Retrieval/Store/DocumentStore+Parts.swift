@@ -46,6 +46,7 @@ extension IngestResult {
     chunks += part.chunks
     unchanged += part.unchanged
     truncatedChunks += part.truncatedChunks
+    removed += part.removed
     embeddedTokens += part.embeddedTokens
     ids += part.ids
   }

@@ -111,7 +111,8 @@ extension DocumentStore {
       let rows = try Row.fetchCursor(
         database,
         sql: """
-          SELECT documents.id, documents.name, documents.text, documents.metadata
+          SELECT documents.id, documents.name, documents.text, documents.metadata,
+            documents.source
           \(Self.fromMissing) AND documents.id > ?3 ORDER BY documents.id LIMIT ?4
           """, arguments: [staged.id, old.id, last, Self.partDocumentCount])
       var part = Part()
@@ -120,7 +121,8 @@ extension DocumentStore {
         let text = try row.text(at: 2)
         part.documents.append(
           DocumentInput(
-            id: try row.string(at: 1), text: text, metadata: try row.metadata(at: 3)))
+            id: try row.string(at: 1), text: text, metadata: try row.metadata(at: 3),
+            source: try row.optionalString(at: 4)))
         part.last = try row.int64(at: 0)
         byteCount += text.utf8.count
       }
@@ -141,7 +143,8 @@ extension DocumentStore {
   private static let fromMissing = """
     FROM documents LEFT JOIN documents AS staged
       ON staged.collection = ?1 AND staged.name = documents.name
-    WHERE documents.collection = ?2 AND staged.content_hash IS NOT documents.content_hash
+    WHERE documents.collection = ?2 AND (staged.content_hash IS NOT documents.content_hash
+      OR staged.source IS NOT documents.source)
     """
 
   private static func surplus(
