@@ -12,14 +12,25 @@ extension DocumentStore {
   package func putDocuments(_ inputs: [DocumentInput], in name: String) async throws
     -> IngestResult
   {
+    try await putDocuments(inputs, in: name, besides: nil)
+  }
+
+  /// - Parameter other: a collection that may hold vectors of the same texts
+  func putDocuments(
+    _ inputs: [DocumentInput], in name: String, besides other: CollectionRecord?
+  ) async throws -> IngestResult {
     // Where it was planned for a collection that changed meanwhile (its place may have been taken by
     // a reindexed one), it is planned once more.
-    do { return try await store(inputs, in: name) } catch RetrievalError.conflict {
-      return try await store(inputs, in: name)
+    do {
+      return try await store(inputs, in: name, besides: other)
+    } catch RetrievalError.conflict {
+      return try await store(inputs, in: name, besides: other)
     }
   }
 
-  private func store(_ inputs: [DocumentInput], in name: String) async throws -> IngestResult {
+  private func store(
+    _ inputs: [DocumentInput], in name: String, besides other: CollectionRecord?
+  ) async throws -> IngestResult {
     let (record, known) = try await lookUp(inputs, in: name)
     var batch = try await chunkingThread.perform { try PreparedDocument.batch(inputs) }
     var result = IngestResult()
@@ -38,7 +49,10 @@ extension DocumentStore {
       let prompt = record.prompts(embedder).passage
       result.embeddedTokens = try await cut(
         &batch, where: isNew, record.settings.chunking, prompt: prompt)
-      try await reuseVectors(in: &batch, known, record)
+      try await reuseVectors(in: &batch, of: record)
+      if let other, other.embedding == identity, other.prompts(embedder).passage == prompt {
+        try await reuseVectors(in: &batch, of: other)
+      }
       result.embeddedTokens += try await embed(&batch, prompt: prompt)
     }
     result.chunks = batch.reduce(0) { $0 + $1.chunks.count }

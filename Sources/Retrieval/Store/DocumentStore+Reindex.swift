@@ -1,6 +1,7 @@
 // Cutting and embedding a collection's documents anew, with the loaded model and with settings that
 // can't be changed otherwise. The new chunks grow in a collection beside it, which no listing shows,
-// while the old ones serve; once nothing is missing, one transaction puts it in the old one's place.
+// while the old ones serve, which give their vectors where model, prompt and text are the same; once
+// nothing is missing, one transaction puts it in the old one's place.
 // What is done stays when the work is cut short: the same request goes on from there.
 
 import Compute
@@ -37,7 +38,7 @@ extension DocumentStore {
       while let part = try await missingPart(of: name, staged.name, after: last) {
         try Task.checkCancellation()
         progress(done)
-        _ = try await putDocuments(part.documents, in: staged.name)
+        _ = try await putDocuments(part.documents, in: staged.name, besides: part.old)
         done += part.documents.count
         last = part.last
       }
@@ -96,6 +97,7 @@ extension DocumentStore {
   }
 
   private struct Part: Sendable {
+    let old: CollectionRecord
     var documents: [DocumentInput] = []
     /// The row of the last one.
     var last: Int64 = 0
@@ -115,7 +117,7 @@ extension DocumentStore {
             documents.source
           \(Self.fromMissing) AND documents.id > ?3 ORDER BY documents.id LIMIT ?4
           """, arguments: [staged.id, old.id, last, Self.partDocumentCount])
-      var part = Part()
+      var part = Part(old: old)
       var byteCount = 0
       while byteCount < Self.partByteCount, let row = try rows.next() {
         let text = try row.text(at: 2)
