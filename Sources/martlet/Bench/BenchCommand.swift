@@ -12,8 +12,9 @@ struct BenchCommand: AsyncParsableCommand {
     commandName: "bench", abstract: "Measure speed, and what quantising costs.",
     subcommands: [
       DecodeBenchCommand.self, PrefillBenchCommand.self, ServeBenchCommand.self,
-      EmbedBenchCommand.self, RetrieveBenchCommand.self, SampleBenchCommand.self,
-      SpeculateBenchCommand.self, PerplexityBenchCommand.self, TokenizeBenchCommand.self,
+      EmbedBenchCommand.self, IngestBenchCommand.self, RetrieveBenchCommand.self,
+      SampleBenchCommand.self, SpeculateBenchCommand.self, PerplexityBenchCommand.self,
+      TokenizeBenchCommand.self,
     ])
 }
 
