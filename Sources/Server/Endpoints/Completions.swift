@@ -43,7 +43,7 @@ struct Completions: Sendable {
       }
     case .tokens(let lists):
       prompts = try lists.map { list throws(APIError) in
-        try list.map { id throws(APIError) in try tokenID(id) }
+        try list.map { id throws(APIError) in try tokenID(id, in: "prompt") }
       }
     }
     guard (1...Self.maximumPrompts).contains(prompts.count) else {

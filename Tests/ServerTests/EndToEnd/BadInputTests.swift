@@ -52,6 +52,21 @@ struct BadInputTests {
     }
   }
 
+  @Test(arguments: [
+    (#""temperature": "hot""#, "temperature"), (#""n": 1.5"#, "n"), (#""stop": [1]"#, "stop[0]"),
+    (#""logit_bias": {"5": "x"}"#, "logit_bias.5"),
+    (#""stream_options": {"include_usage": 1}"#, "stream_options.include_usage"),
+    (#""retrieval": {"topk": 3}"#, "retrieval.topk"),
+    (#""retrieval": {"chunking": {}}"#, "retrieval.chunking"),
+  ])
+  func whatIsWrongIsNamed(field: String, param: String) async throws {
+    let server = try await TestServer.shared.value
+    let answer = try await server.send(
+      .post, "/v1/chat/completions", bytes: Array("{\(Self.hello), \(field)}".utf8))
+    #expect(answer.status == 400)
+    #expect(answer.json["error"]?["param"]?.string == param, "\(answer.text)")
+  }
+
   @Test func invalidUTF8IsRefused() async throws {
     let server = try await TestServer.shared.value
     let bytes = Array(#"{"prompt": ""#.utf8) + [0xC3, 0x28] + Array(#""}"#.utf8)
