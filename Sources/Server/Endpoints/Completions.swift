@@ -18,8 +18,11 @@ struct Completions: Sendable {
     try UnsupportedFields.check(json)
     let body = try request.decode(CompletionRequest.self, from: json)
     let model = try state.chatModel(named: body.model)
+    let prompts = try prompts(of: body, for: model)
+    try Generation.checkRoom(
+      for: prompts.count * (try body.sampling.checkedChoices()), on: model, param: "prompt")
     let answer = CompletionAnswer(
-      generations: try prompts(of: body, for: model).map { try start(body, prompt: $0, on: model) },
+      generations: try prompts.map { try start(body, prompt: $0, on: model) },
       echo: body.echo ?? false,
       logprobs: body.logprobs,
       includesUsage: body.sampling.streamOptions?.includeUsage ?? false)

@@ -81,6 +81,16 @@ struct CompletionTests {
     }
   }
 
+  /// What no waiting helps is the request's fault, and comes without an invitation to try again.
+  @Test func moreChoicesThanThereIsRoomForAreRefused() async throws {
+    let server = try await TestServer.shared.value
+    let body: JSONValue = ["prompt": .array(Array(repeating: "a", count: 64)), "n": 16]
+    let answer = try await server.post("/v1/completions", body)
+    #expect(answer.status == 400)
+    #expect(answer.json["error"]?["param"] == "prompt" && answer.headers[.retryAfter] == nil)
+    #expect(answer.errorMessage.contains("1024") && answer.errorMessage.contains("--max-queue"))
+  }
+
   @Test func maxTokensDefaultsToSixteen() async throws {
     let server = try await TestServer.shared.value
     let answer = try await server.post(
