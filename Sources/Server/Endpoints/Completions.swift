@@ -69,7 +69,8 @@ struct Completions: Sendable {
     let request = GenerationRequest(
       prompt: prompt,
       sampling: try body.sampling.parameters(defaults: model.defaults),
-      maximumTokens: try body.sampling.checkedMaxTokens() ?? Self.defaultMaximumTokens,
+      // None at all scores the prompt, with echo and logprobs.
+      maximumTokens: try body.sampling.checkedMaxTokens(atLeast: 0) ?? Self.defaultMaximumTokens,
       stopTokens: try body.sampling.checkedStopTokens(vocabularySize: model.vocabularySize),
       ignoreEndOfSequence: body.sampling.ignoreEndOfSequence ?? false,
       logprobs: body.logprobs,
