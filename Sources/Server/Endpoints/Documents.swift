@@ -13,11 +13,12 @@ struct Documents: Sendable {
   /// JSON, one document or an array; a raw body of another content type; or the files of a form.
   func store(_ request: Request) async throws -> Response {
     let store = try state.documentStore()
+    let wantsJob = try request.wantsJob()
     var documents: [DocumentInput] = []
     for source in try DocumentUpload.sources(of: request) {
       documents += try await store.documents(from: source)
     }
-    if request.wantsJob {
+    if wantsJob {
       return try .accepted(try await start(documents, in: request.name, store))
     }
     let report = try await store.putDocuments(documents, in: request.name)

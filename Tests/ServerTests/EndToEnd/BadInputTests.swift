@@ -16,6 +16,7 @@ struct BadInputTests {
     (#"{"messages": [{"content": "hi"}]}"#, "role"),
     (#"{"messages": [{"role": "user", "content": 5}]}"#, "content"),
     (#"{"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}"#, "image_url"),
+    (#"{"messages": [{"role": "user", "content": [{"type": "text"}]}]}"#, "content[0].text must"),
     ("{\(hello), \"temperature\": \"hot\"}", "temperature"),
     ("{\(hello), \"temperature\": -1}", "temperature"),
     ("{\(hello), \"temperature\": 1e999}", "number"),
