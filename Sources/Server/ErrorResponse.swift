@@ -37,7 +37,9 @@ enum ErrorResponse {
       APIError(
         status: status.code,
         type: status.code < 500 ? "invalid_request_error" : "server_error",
-        message: message, code: code))
+        message: status == .contentTooLarge
+          ? message + ": send less, or raise --max-body" : message,
+        code: code))
   }
 
   /// `{"error":{...}}`, as a body or as an event of a stream that has already begun.

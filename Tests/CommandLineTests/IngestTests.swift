@@ -48,6 +48,10 @@ import Testing
     #expect(try select(["*.md"]) == ["b.md", "drafts/e.md", "sub/d.md"])
     #expect(try select([], ["drafts", "*.txt"]) == ["b.md", "sub/d.md"])
     #expect(try select(["sub/**"]) == ["sub/d.md"])
+    func others(_ exclude: [String] = []) -> [String] {
+      PathSelection(paths: [folder.path], include: [], exclude: exclude).otherFiles()
+    }
+    #expect(others() == [folder.path + "/c.bin"] && others(["*.bin"]) == [])
     // Named files are read whatever they are called.
     let named = PathSelection(paths: [folder.path + "/c.bin"], include: [], exclude: [])
     #expect(try names(named, folder) == ["c.bin"])
@@ -115,6 +119,7 @@ import Testing
   private final class FakeAPI: APIClient {
     let stored = Mutex<[String: JSONValue]>([:])
     let posts = Mutex<[String]>([])
+    let made = Mutex<[String]>([])
     private let lastAnswer = Mutex(JSONValue.null)
 
     func call(_ method: HTTPRequest.Method, _ path: String, _ body: JSONValue?) async throws
@@ -133,6 +138,11 @@ import Testing
         ]
         lastAnswer.withLock { $0 = answer }
         return answer
+      case .put:
+        made.withLock { $0.append(path) }
+        return [:]
+      case .get where path == "/collections":
+        return ["collections": [["name": "default"]]]
       case .delete:
         for id in body?["ids"]?.array ?? [] { stored.withLock { $0[id.string ?? ""] = nil } }
         return .null
@@ -198,6 +208,28 @@ import Testing
         (0..<count).map { self.document("\($0)", "rows.csv") }
       }
       #expect(api.ids.count == count)
+    }
+  }
+
+  @Test func missingCollectionsAreMade() async throws {
+    let api = FakeAPI()
+    for name in ["default", "notes", "odd?/name"] {
+      try await Ingestion(api, collection: name, isQuiet: true).makeCollection()
+    }
+    #expect(
+      api.made.withLock { $0 } == ["/collections/notes", "/collections/odd%3F%2Fname"])
+  }
+
+  @Test func whyAFileCanNotBeReadIsSaid() throws {
+    let folder = try Folder()
+    let reading = FileReading(fields: nil, charset: nil)
+    for (name, reason) in [
+      ("/gone.txt", "No such file"), ("", "not a file"), ("/a\u{FFFD}.txt", "not UTF-8"),
+    ] {
+      let failure = #expect(throws: CommandFailure.self) {
+        try reading.documents(in: folder.path + name)
+      }
+      #expect(failure?.message.contains(reason) == true, "\(String(describing: failure))")
     }
   }
 

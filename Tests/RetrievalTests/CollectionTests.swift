@@ -160,7 +160,7 @@ import Testing
     _ = try await test.store.reindex("default", CollectionSettingsUpdate()) { _ in }
     #expect(try await ids(of: "b.csv") == ["a3", "b2"])
     #expect(try await ids(of: "none") == [])
-    let refusal = await asyncRefusal {
+    let refusal = await #expect(throws: DocumentError.self) {
       try await put(["x"], of: String(repeating: "x", count: 2049))
     }
     #expect(refusal?.code == "invalid_document")

@@ -220,6 +220,10 @@ import Testing
     let other = try update(#"{"embedding_model": "other"}"#)
     let model = await asyncRefusal { _ = try await test.store.reindex("default", other) { _ in } }
     #expect(model?.field == "embedding_model")
+    // Told before it becomes a job.
+    test.store.reindexing.withLock { _ = $0.insert("default") }
+    let second = await asyncRefusal { try await test.store.checkReindex("default", none) }
+    #expect(second?.code == "conflict")
     let directory = try TemporaryDirectory()
     let without = try await openStore(in: directory, embedder: nil)
     let absent = await asyncRefusal { _ = try await without.reindex("default", none) { _ in } }

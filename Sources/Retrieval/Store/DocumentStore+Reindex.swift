@@ -19,6 +19,11 @@ extension DocumentStore {
   /// Refuses what `reindex` would refuse before it does anything.
   package func checkReindex(_ name: String, _ update: CollectionSettingsUpdate) async throws {
     _ = try await reindexTarget(name, update)
+    if reindexing.withLock({ $0.contains(name) }) { throw Self.alreadyReindexing(name) }
+  }
+
+  private static func alreadyReindexing(_ name: String) -> RetrievalError {
+    .conflict(message: "collection \"\(name)\" is being reindexed already")
   }
 
   /// - Parameters:
@@ -28,7 +33,7 @@ extension DocumentStore {
     _ name: String, _ update: CollectionSettingsUpdate, progress: @escaping ReindexProgress
   ) async throws -> CollectionInfo {
     guard reindexing.withLock({ $0.insert(name).inserted }) else {
-      throw RetrievalError.conflict(message: "collection \"\(name)\" is being reindexed already")
+      throw Self.alreadyReindexing(name)
     }
     defer { reindexing.withLock { _ = $0.remove(name) } }
     let (settings, identity) = try await reindexTarget(name, update)

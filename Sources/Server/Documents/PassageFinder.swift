@@ -29,7 +29,8 @@ struct PassageFinder: Sendable {
         "retrieval needs a user message with text to search for.", param: "messages")
     }
     // What is wrong is told before the model is asked anything.
-    var request = try RetrievalRequest(json: fields, subject: .query(asked), field: "retrieval")
+    var request = try RetrievalRequest(
+      json: fields, subject: .query(asked), field: "retrieval", besides: AnswerOptions.fields)
     try Self.check(request, options)
     _ = try await documents.collection(request.collection)
     let wanted = request.topK

@@ -121,6 +121,7 @@ private struct ChatOrder {
       ignoreEndOfSequence: body.sampling.ignoreEndOfSequence ?? false,
       logprobs: wantsLogprobs ? body.topLogprobs ?? 0 : nil)
     choices = try body.sampling.checkedChoices()
+    try Generation.checkRoom(for: choices, on: model, param: "n")
     stops = try body.sampling.checkedStop()
     try request.sampling.validate(vocabularySize: model.vocabularySize)
   }

@@ -14,13 +14,14 @@ struct Documents: Sendable {
   /// JSON, one document or an array; a raw body of another content type; or the files of a form.
   func store(_ request: Request) async throws -> Response {
     let store = try state.documentStore()
+    let wantsJob = try request.wantsJob()
     var documents: [DocumentInput] = []
     let upload = try DocumentUpload(of: request)
     for file in upload.files { documents += try await store.documents(from: file) }
     if let origin = upload.origin {
       for index in documents.indices { documents[index].source = origin }
     }
-    if request.wantsJob {
+    if wantsJob {
       return try .accepted(try await start(documents, of: upload.origin, in: request.name, store))
     }
     var report = try await store.putDocuments(documents, in: request.name)

@@ -2,6 +2,7 @@
 // load here. Nothing is loaded for it but the tokenizer and the template.
 
 import Compute
+import FoundationEssentials
 package import JSON
 import Transformer
 
@@ -43,7 +44,9 @@ package struct ModelReport: Sendable {
 
   /// Where `serve` would find it by this name.
   static func located(_ name: String) -> String {
-    (try? ModelLocator(folder: ServerConfiguration().models).directory(of: name)) ?? name
+    let folder =
+      ProcessInfo.processInfo.environment["MARTLET_MODELS"] ?? ServerConfiguration().models
+    return (try? ModelLocator(folder: folder).directory(of: name)) ?? name
   }
 
   package var json: JSONValue {

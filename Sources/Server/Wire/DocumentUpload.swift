@@ -74,13 +74,14 @@ struct DocumentUpload {
 }
 
 extension Request {
-  /// Where nothing is said, what the file's name says, else JSON; curl's default for `-d`, which nobody
-  /// means, counts as nothing.
+  /// Where nothing is said, what the file's name or the bytes say, else JSON; curl's default for `-d`,
+  /// which nobody means, counts as nothing.
   fileprivate var documentType: String {
     let type = headers[.contentType] ?? ""
     let isUnset = type.isEmpty || type.hasPrefix("application/x-www-form-urlencoded")
     guard isUnset else { return type }
-    return queryValue("filename") == nil ? "application/json" : "application/octet-stream"
+    let says = queryValue("filename") != nil || Extractors.recognizes(body)
+    return says ? "application/octet-stream" : "application/json"
   }
 }
 

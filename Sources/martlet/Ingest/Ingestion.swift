@@ -9,6 +9,7 @@ import JSON
 
 actor Ingestion {
   private let api: any APIClient
+  private let collection: String
   private let path: String
   private let isQuiet: Bool
   private let progress: (@Sendable (Double) -> Void)?
@@ -30,8 +31,17 @@ actor Ingestion {
     self.api = api
     self.progress = progress
     self.isQuiet = isQuiet
-    path = "/collections/\(collection)/documents"
+    self.collection = collection
+    path = "/collections/\(Self.escaped(collection))/documents"
     thread = try ComputeThread(name: "extraction", niceness: 19)
+  }
+
+  /// Makes the collection, with every default, where it is not there yet.
+  func makeCollection() async throws {
+    let known = try await api.get("/collections")["collections"]?.array ?? []
+    guard !known.contains(where: { $0["name"]?.string == collection }) else { return }
+    _ = try await api.call(.put, "/collections/\(Self.escaped(collection))", [:])
+    if !isQuiet { Terminal.print("Made the collection \(collection).") }
   }
 
   func store(file: String, _ read: @Sendable @escaping () throws -> [DocumentInput]) async {
@@ -204,7 +214,8 @@ struct IngestTotals: Sendable {
   }
 
   var summary: String {
-    var text = "\(documents) documents stored in \(chunks) chunks, \(unchanged) unchanged"
+    var text =
+      "\(documents - unchanged) documents stored in \(chunks) chunks, \(unchanged) unchanged"
     if removed > 0 { text += ", \(removed) removed" }
     if truncatedChunks > 0 {
       text += "; \(truncatedChunks) chunks are longer than the embedding model reads"

@@ -51,6 +51,19 @@ import Testing
     #expect(found.json["results"]?.array?.first?["heading"] == "Annual leave")
   }
 
+  /// `curl -T report.docx URL`: no content type, no name.
+  @Test func bodiesWithoutATypeAreRecognizedByTheirBytes() async throws {
+    let server = try await TestServer.shared.value
+    _ = try await server.send(.put, "/collections/typeless")
+    func store(_ bytes: [UInt8], _ id: String) async throws -> Answer {
+      try await server.send(
+        .put, "/collections/typeless/documents/\(id)", bytes: bytes, headers: [:])
+    }
+    #expect(try await store(try file("handbook.docx"), "docx").status == 200)
+    #expect(try await store(Array(#"{"text": "JSON"}"#.utf8), "json").status == 200)
+    #expect(try await store(Array("neither".utf8), "text").errorMessage.contains("JSON"))
+  }
+
   @Test func formsCarrySeveralFiles() async throws {
     let server = try await TestServer.shared.value
     _ = try await server.send(.put, "/collections/forms")

@@ -6,7 +6,7 @@ import FoundationEssentials
 import JSON
 import Testing
 
-@testable import Retrieval
+@testable import Documents
 
 @Suite struct SemanticChunkerTests {
   struct Case {
