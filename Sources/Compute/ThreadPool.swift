@@ -10,6 +10,7 @@ package final class ThreadPool: Sendable {
 
   package let threadCount: Int
   private let region: Region
+  private let stretches: WorkStretches
   private let turn = Mutex<Void>(())
   private let scratch = Mutex<[ScratchBuffer]>([])
 
@@ -30,48 +31,36 @@ package final class ThreadPool: Sendable {
     }
     self.region = region
     threadCount = started
+    stretches = WorkStretches(workers: started)
   }
 
   deinit { region.close() }
 
   /// Runs `body` once on each worker, the calling thread being worker 0, and waits for all.
-  package func run(_ body: Body) {
-    guard threadCount > 1 else { return body(0, 1) }
-    withoutActuallyEscaping(body) { body in
-      turn.withLock { _ in region.run(body, workers: threadCount) }
-    }
-  }
+  package func run(_ body: Body) { run(assigning: 0, body) }
 
-  /// Splits 0..<count into ranges of at least `grain`, which workers take as they become free. Ranges
-  /// shrink towards the end, so that workers slowed by other work leave the rest to the others and
-  /// all finish together.
+  /// Splits 0..<count into ranges of at least `grain`, where there is so much in a row. Each worker
+  /// goes through a stretch of its own; one that others slow down leaves the rest of it to those who
+  /// are done, so that all finish together.
   package func parallelFor(
     _ count: Int, grain: Int = 1, _ body: @Sendable (Range<Int>) -> Void
   ) {
     let grain = max(1, grain)
     guard count > 0 else { return }
     guard threadCount > 1, count > grain else { return body(0..<count) }
-    let next = Atomic<Int>(0)
-    run { _, workers in
-      while let range = Self.takeRange(from: next, count: count, grain: grain, workers: workers) {
-        body(range)
-      }
+    run(assigning: count) { [stretches] worker, _ in
+      while let range = stretches.take(worker: worker, grain: grain) { body(range) }
     }
   }
 
-  /// An eighth of a worker's share of what is left.
-  private static func takeRange(
-    from next: borrowing Atomic<Int>, count: Int, grain: Int, workers: Int
-  ) -> Range<Int>? {
-    var start = next.load(ordering: .relaxed)
-    while start < count {
-      let end = min(count, start + max(grain, (count - start) / (workers * 8)))
-      let (taken, original) = next.compareExchange(
-        expected: start, desired: end, ordering: .relaxed)
-      if taken { return start..<end }
-      start = original
+  private func run(assigning count: Int, _ body: Body) {
+    guard threadCount > 1 else { return body(0, 1) }
+    withoutActuallyEscaping(body) { body in
+      turn.withLock { _ in
+        stretches.assign(count)
+        region.run(body, workers: threadCount)
+      }
     }
-    return nil
   }
 
   /// Lends 64-byte aligned memory of at least `byteCount` bytes, contents undefined; it is kept for
