@@ -66,14 +66,17 @@ let package = Package(
 
     // Models.
     .target(
+      name: "Quantization", dependencies: ["CKernels", "Compute"], swiftSettings: swift),
+    .target(
       name: "Transformer",
-      dependencies: ["Archives", "CKernels", "COnig", "COpenSSL", "CLinux", "Compute", "JSON"],
+      dependencies: [
+        "Archives", "CKernels", "COnig", "COpenSSL", "CLinux", "Compute", "JSON", "Quantization",
+      ],
       swiftSettings: swift),
     .target(
       name: "Inference",
       dependencies: [
-        "CKernels", "Compute", "CLinux", "JSON", "Tokenizers", "Transformer",
-        .product(name: "Logging", package: "swift-log"),
+        "CKernels", "Compute", "JSON", "Tokenizers", "Transformer",
       ],
       swiftSettings: swift),
 
@@ -82,9 +85,16 @@ let package = Package(
       name: "SearchIndex", dependencies: ["CKernels", "CStemmer", "Compute", "Tokenizers"],
       swiftSettings: swift),
     .target(
+      name: "Documents",
+      dependencies: [
+        "Archives", "CLinux", "COpenSSL", "CXML2", "JSON", "SearchIndex",
+        .product(name: "GRDB", package: "GRDB.swift"),
+      ],
+      swiftSettings: swift),
+    .target(
       name: "Retrieval",
       dependencies: [
-        "Archives", "CKernels", "COpenSSL", "CLinux", "CXML2", "Compute", "JSON", "SearchIndex",
+        "Compute", "Documents", "JSON", "SearchIndex",
         .product(name: "GRDB", package: "GRDB.swift"),
       ],
       swiftSettings: swift),
@@ -95,23 +105,21 @@ let package = Package(
     .target(
       name: "Server",
       dependencies: [
-        "CLinux", "COpenSSL", "Compute", "Evaluation", "HTTP", "Hub", "Inference", "JSON", "Jinja",
-        "Retrieval", "SearchIndex", "Tokenizers", "Transformer",
+        "COpenSSL", "Compute", "Documents", "Evaluation", "HTTP", "Hub", "Inference",
+        "JSON", "Jinja", "Quantization", "Retrieval", "SearchIndex", "Tokenizers", "Transformer",
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Logging", package: "swift-log"),
-        .product(name: "OrderedCollections", package: "swift-collections"),
         .product(name: "Yams", package: "Yams"),
       ],
       swiftSettings: swift),
     .executableTarget(
       name: "martlet",
       dependencies: [
-        "Compute", "Evaluation", "HTTP", "Hub", "Inference", "JSON", "Retrieval", "SearchIndex",
-        "Server",
-        "Tokenizers", "Transformer",
+        "Compute", "Documents", "Evaluation", "HTTP", "Hub", "Inference", "JSON", "Quantization",
+        "Retrieval",
+        "SearchIndex", "Server", "Tokenizers", "Transformer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "HTTPTypes", package: "swift-http-types"),
-        .product(name: "OrderedCollections", package: "swift-collections"),
       ],
       swiftSettings: swift),
 
@@ -120,7 +128,7 @@ let package = Package(
     .target(
       name: "TestTLS", dependencies: ["COpenSSL"], path: "Tests/TestTLS", swiftSettings: swift),
     .testTarget(name: "JSONTests", dependencies: ["Fuzzing", "JSON"], swiftSettings: swift),
-    .testTarget(name: "ComputeTests", dependencies: ["CKernels", "Compute"], swiftSettings: swift),
+    .testTarget(name: "ComputeTests", dependencies: ["Compute"], swiftSettings: swift),
     .testTarget(
       name: "TransportTests", dependencies: ["CLinux", "COpenSSL", "TestTLS", "Transport"],
       swiftSettings: swift),
@@ -134,7 +142,7 @@ let package = Package(
       swiftSettings: swift),
     .testTarget(
       name: "HubTests",
-      dependencies: ["CLinux", "COpenSSL", "HTTP", "Hub", "JSON", "TestTLS", "Transport"],
+      dependencies: ["CLinux", "COpenSSL", "Hub", "JSON", "TestTLS", "Transport"],
       swiftSettings: swift),
     .testTarget(
       name: "JinjaTests", dependencies: ["Fuzzing", "JSON", "Jinja"], swiftSettings: swift),
@@ -142,22 +150,29 @@ let package = Package(
       name: "TokenizersTests", dependencies: ["JSON", "Tokenizers"], swiftSettings: swift),
     .testTarget(
       name: "TransformerTests",
-      dependencies: ["Archives", "CKernels", "Compute", "Fuzzing", "JSON", "Transformer"],
+      dependencies: [
+        "CKernels", "Compute", "Fuzzing", "JSON", "Quantization", "Transformer",
+      ],
       swiftSettings: swift),
     .testTarget(
       name: "InferenceTests",
-      dependencies: ["CKernels", "Compute", "Inference", "JSON", "Tokenizers", "Transformer"],
+      dependencies: [
+        "CKernels", "Compute", "Inference", "JSON", "Quantization", "Tokenizers", "Transformer",
+      ],
       swiftSettings: swift),
     .testTarget(
-      name: "SearchIndexTests", dependencies: ["CKernels", "Compute", "SearchIndex"],
+      name: "SearchIndexTests", dependencies: ["CKernels", "Compute", "Fuzzing", "SearchIndex"],
       swiftSettings: swift),
     .testTarget(
-      name: "EvaluationTests", dependencies: ["Evaluation", "JSON", "Retrieval"],
+      name: "EvaluationTests", dependencies: ["Documents", "Evaluation", "JSON"],
+      swiftSettings: swift),
+    .testTarget(
+      name: "DocumentsTests", dependencies: ["Archives", "Documents", "Fuzzing", "JSON"],
       swiftSettings: swift),
     .testTarget(
       name: "RetrievalTests",
       dependencies: [
-        "Archives", "Compute", "Fuzzing", "JSON", "Retrieval", "SearchIndex",
+        "Compute", "Documents", "Fuzzing", "JSON", "Retrieval", "SearchIndex",
         .product(name: "GRDB", package: "GRDB.swift"),
         .product(name: "GRDBSQLite", package: "GRDB.swift"),
       ],
@@ -165,8 +180,8 @@ let package = Package(
     .testTarget(
       name: "ServerTests",
       dependencies: [
-        "CLinux", "HTTP", "Hub", "Inference", "JSON", "Retrieval", "Server", "Tokenizers",
-        "Transformer",
+        "HTTP", "Hub", "Inference", "JSON", "Retrieval", "Server",
+        "Tokenizers", "Transformer",
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Yams", package: "Yams"),
       ],
@@ -174,7 +189,7 @@ let package = Package(
     .testTarget(
       name: "CommandLineTests",
       dependencies: [
-        "JSON", "Retrieval", "martlet", .product(name: "HTTPTypes", package: "swift-http-types"),
+        "Documents", "JSON", "martlet", .product(name: "HTTPTypes", package: "swift-http-types"),
       ],
       swiftSettings: swift),
   ],

@@ -2,6 +2,7 @@
 // that chunks end before the model's limit. Relies on whoever composes the server to adapt the
 // model that it loaded; knows nothing of tokenizers or weights.
 
+import Documents
 package import JSON
 package import SearchIndex
 
@@ -74,4 +75,11 @@ package protocol Embedder: Sendable {
 extension Embedder {
   package var prompts: EmbeddingPrompts { EmbeddingPrompts() }
   package var metric: Metric? { nil }
+}
+
+extension TokenLimit {
+  /// - Parameter prompt: goes in front of every chunk
+  init(_ embedder: any Embedder, prompt: String = "") {
+    self.init(maximum: embedder.identity.maximumTokens) { embedder.tokenCount(prompt + $0) }
+  }
 }

@@ -86,17 +86,3 @@ package struct JSONFields {
     return choice
   }
 }
-
-extension JSONValue {
-  /// What a message calls this kind of value.
-  package var kind: String {
-    switch self {
-    case .null: "null"
-    case .bool: "a boolean"
-    case .integer, .double: "a number"
-    case .string: "a string"
-    case .array: "an array"
-    case .object: "an object"
-    }
-  }
-}

@@ -1,6 +1,6 @@
 // Everything that retrieval refuses, as one enum. Each case carries what a caller needs to choose a
 // status and each message says what was wrong, where, and what to do about it.
-// Errors of the embedder and cancellation pass through the facade as they are.
+// Errors of documents, of the embedder and cancellation pass through the facade as they are.
 
 package enum RetrievalError: Error, Sendable, Hashable {
   // The request.
@@ -10,13 +10,6 @@ package enum RetrievalError: Error, Sendable, Hashable {
   case invalidRequest(field: String, message: String)
   /// Known, but not offered here.
   case unsupported(field: String, message: String)
-  /// One document of a batch; nothing of the batch was stored.
-  case invalidDocument(index: Int, id: String?, message: String)
-  case unsupportedContentType(String, supported: [String])
-  /// The format could be read, if something were installed.
-  case formatUnavailable(format: String, needs: String)
-  /// What comes out of a document passes a limit.
-  case documentTooLarge(message: String)
   /// The state of the collection doesn't allow it.
   case conflict(message: String)
 
@@ -50,10 +43,6 @@ extension RetrievalError {
     case .documentNotFound: "document_not_found"
     case .invalidRequest: "invalid_request"
     case .unsupported: "unsupported"
-    case .invalidDocument: "invalid_document"
-    case .unsupportedContentType: "unsupported_content_type"
-    case .formatUnavailable: "format_unavailable"
-    case .documentTooLarge: "document_too_large"
     case .conflict: "conflict"
     case .embeddingModelMissing: "no_embedding_model"
     case .rerankModelMissing: "no_rerank_model"
@@ -76,7 +65,6 @@ extension RetrievalError {
   package var field: String? {
     switch self {
     case .invalidRequest(let field, _), .unsupported(let field, _): field
-    case .invalidDocument(let index, _, _): "documents[\(index)]"
     case .collectionNotFound: "collection"
     case .documentNotFound: "id"
     case .rerankModelMissing: "rerank"
@@ -94,13 +82,7 @@ extension RetrievalError: CustomStringConvertible {
       "there is no document \"\(id)\" in collection \"\(collection)\""
     case .invalidRequest(let field, let message), .unsupported(let field, let message):
       "\(field): \(message)"
-    case .invalidDocument(let index, let id, let message):
-      "document \(index)\(id.map { " (id \"\($0)\")" } ?? ""): \(message); nothing was stored"
-    case .unsupportedContentType(let type, let supported):
-      "content type \"\(type)\" can't be read; supported are \(supported.joined(separator: ", "))"
-    case .formatUnavailable(let format, let needs):
-      "documents in \(format) can't be read here: that needs \(needs)"
-    case .conflict(let message), .documentTooLarge(let message): message
+    case .conflict(let message): message
     default: modelDescription ?? storageDescription
     }
   }

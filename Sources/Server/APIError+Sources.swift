@@ -1,5 +1,6 @@
 // Which status each error of the other targets deserves.
 
+import Documents
 import Inference
 import JSON
 import Retrieval
@@ -11,6 +12,7 @@ extension APIError {
     switch error {
     case let error as APIError: self = error
     case let error as InferenceError: self.init(error)
+    case let error as DocumentError: self.init(error)
     case let error as RetrievalError: self.init(error)
     case let error as TokenizerError:
       self = .invalid("\(error)")
@@ -46,13 +48,23 @@ extension APIError {
     }
   }
 
+  private init(_ error: DocumentError) {
+    let status =
+      switch error {
+      case .invalidRequest, .invalidDocument: 400
+      case .unsupportedContentType, .formatUnavailable: 415
+      case .documentTooLarge: 413
+      }
+    self.init(
+      status: status, type: "invalid_request_error", message: "\(error)", param: error.field,
+      code: error.code)
+  }
+
   private init(_ error: RetrievalError) {
     let status: Int
     switch error {
     case .collectionNotFound, .documentNotFound: status = 404
-    case .invalidRequest, .unsupported, .invalidDocument: status = 400
-    case .unsupportedContentType, .formatUnavailable: status = 415
-    case .documentTooLarge: status = 413
+    case .invalidRequest, .unsupported: status = 400
     case .conflict, .embeddingModelMismatch: status = 409
     case .embeddingModelMissing: status = 503
     case .rerankModelMissing:

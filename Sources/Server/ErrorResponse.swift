@@ -53,3 +53,14 @@ enum ErrorResponse {
     return JSONValue.object(["error": .object(fields)]).serialized()
   }
 }
+
+extension ServerSentEvents {
+  /// What the work throws becomes the last event of a stream whose status has gone out already.
+  func tellingErrors(_ work: () async throws -> Void) async throws {
+    do {
+      try await work()
+    } catch let error where !(error is CancellationError) && !(error is HTTPError) {
+      try await data(ErrorResponse.body(of: APIError(error) ?? .unexpected))
+    }
+  }
+}

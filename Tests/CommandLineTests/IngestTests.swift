@@ -1,9 +1,9 @@
 // Which files are read, what is told of changes in folders, and which documents are removed.
 
+import Documents
 import FoundationEssentials
 import HTTPTypes
 import JSON
-import Retrieval
 import Synchronization
 import Testing
 
@@ -144,11 +144,13 @@ import Testing
       case .get where path == "/collections":
         return ["collections": [["name": "default"]]]
       case .delete:
-        let id = path.split(separator: "/").last.map(String.init)?.removingPercentEncoding
-        stored.withLock { $0[id ?? ""] = nil }
+        for id in body?["ids"]?.array ?? [] { stored.withLock { $0[id.string ?? ""] = nil } }
         return .null
       default:
+        let wanted = path.split(separator: "&").first { $0.hasPrefix("source=") }
+          .flatMap { String($0.dropFirst("source=".count)).removingPercentEncoding }
         let all = stored.withLock { $0.values.sorted { "\($0)" < "\($1)" } }
+          .filter { wanted == nil || $0["source"]?.string == wanted }
         return ["documents": .array(all), "next": .null]
       }
     }
@@ -171,24 +173,42 @@ import Testing
     DocumentInput(id: id, text: "text", metadata: ["path": .string(file)])
   }
 
-  @Test func documentsThatAFileNoLongerHoldsAreRemoved() async throws {
+  @Test(arguments: [false, true])
+  func documentsThatAFileNoLongerHoldsAreRemoved(knowsAll: Bool) async throws {
     let api = FakeAPI()
     let first = try Ingestion(api, collection: "c", isQuiet: true)
-    await first.store("f/a.json", file: "f/a.json") {
+    await first.store(file: "f/a.json") {
       [self.document(nil, "f/a.json"), self.document("文/b", "f/a.json")]
     }
-    await first.store("f/b.md", file: "f/b.md") { [self.document("f/b.md", "f/b.md")] }
-    #expect(api.ids == ["f/a.json#1", "f/b.md", "文/b"])
-    // Another run learns what is there.
+    // One of another file's documents says by its metadata that it belongs to the first.
+    await first.store(file: "f/b.csv") { [self.document("b#1", "f/a.json")] }
+    await first.store("stdin") { [self.document("stdin", "f/a.json")] }
+    #expect(api.ids == ["b#1", "f/a.json#1", "stdin", "文/b"])
+    // Another run learns what is there: of every source with --watch, else of each in its turn.
     let second = try Ingestion(api, collection: "c", isQuiet: true)
-    try await second.learnKnown()
-    await second.store("f/a.json", file: "f/a.json") { [self.document(nil, "f/a.json")] }
-    #expect(api.ids == ["f/a.json#1", "f/b.md"])
+    if knowsAll { try await second.learnKnown() }
+    await second.store(file: "./f/../f/a.json") { [self.document("f/a.json#1", "f/a.json")] }
+    #expect(api.ids == ["b#1", "f/a.json#1", "stdin"])
+    await second.store(file: "f/b.csv") { throw CommandFailure.failure("no") }
+    #expect(api.ids == ["b#1", "f/a.json#1", "stdin"])
+    #expect(await second.totals.removed == 1)
+    guard knowsAll else { return }
     await second.forget(at: "f", except: ["f/a.json"])
-    #expect(api.ids == ["f/a.json#1"])
+    #expect(api.ids == ["f/a.json#1", "stdin"])
     await second.forget(at: "f/a.json", except: [])
-    #expect(api.ids == [])
-    #expect(await second.totals.failures == 0)
+    #expect(api.ids == ["stdin"])
+    #expect(await second.totals.failures == 1)
+  }
+
+  @Test func manyDocumentsAreRemovedInParts() async throws {
+    let api = FakeAPI()
+    for count in [1200, 10] {
+      let ingestion = try Ingestion(api, collection: "c", isQuiet: true)
+      await ingestion.store(file: "rows.csv") {
+        (0..<count).map { self.document("\($0)", "rows.csv") }
+      }
+      #expect(api.ids.count == count)
+    }
   }
 
   /// One id for all that is ever piped in would have each replace the one before.

@@ -1,8 +1,8 @@
 // Scores of answers against the reference implementations; scripts/fixtures/answers.py made the file.
 
+import Documents
 import FoundationEssentials
 import JSON
-import Retrieval
 import Testing
 
 @testable import Evaluation

@@ -1,5 +1,5 @@
+import Documents
 import Evaluation
-import Retrieval
 import Testing
 
 struct CitationMarkerTests {

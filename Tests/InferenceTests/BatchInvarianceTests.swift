@@ -7,6 +7,7 @@ import CKernels
 import Compute
 import Glibc
 import Inference
+import Quantization
 import Testing
 import Transformer
 

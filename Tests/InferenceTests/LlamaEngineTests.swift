@@ -3,6 +3,7 @@
 
 import Inference
 import JSON
+import Quantization
 import Testing
 import Transformer
 

@@ -3,6 +3,7 @@
 // memory.
 
 import Inference
+import Quantization
 import Testing
 import Transformer
 

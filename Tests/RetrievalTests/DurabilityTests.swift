@@ -1,5 +1,6 @@
 // What is acknowledged is on disk, and what fails leaves everything as it was.
 
+import Documents
 import FoundationEssentials
 import GRDB
 import GRDBSQLite

@@ -1,6 +1,7 @@
 // An embedder without a model: a text's vector is the normalised sum of its words' vectors, which
 // are random but always the same. Texts that share words are similar.
 
+import Fuzzing
 import Retrieval
 import SearchIndex
 import Synchronization
@@ -64,22 +65,4 @@ final class FakeEmbedder: Embedder {
   private static func hash(_ word: String) -> UInt64 {
     word.utf8.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
   }
-}
-
-/// SplitMix64.
-struct SeededRandom: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
-  }
-
-  /// 0..<1.
-  mutating func unit() -> Double { Double(next() >> 11) / Double(1 << 53) }
 }

@@ -1,5 +1,6 @@
 // What each comparison says about each kind of value, and what is refused.
 
+import Fuzzing
 import JSON
 import Testing
 

@@ -1,6 +1,7 @@
 // What a changed document costs: only chunks whose text is new are embedded; and what chunks know of
 // their place.
 
+import Documents
 import JSON
 import Testing
 

@@ -1,5 +1,6 @@
 // Batches: all or nothing, nothing embedded twice, and documents as they were sent.
 
+import Documents
 import JSON
 import Testing
 
@@ -13,7 +14,10 @@ import Testing
     _ = try await test.store.putCollection("whole", update)
     let result = try await test.put(
       ["a": "one two", "b": "one two three four five six seven eight nine", "c": " "], in: "whole")
-    #expect(result.json == ["documents": 3, "chunks": 2, "unchanged": 0, "truncated_chunks": 1])
+    #expect(
+      result.json == [
+        "documents": 3, "chunks": 2, "unchanged": 0, "removed": 0, "truncated_chunks": 1,
+      ])
     #expect(result.ids == ["a", "b", "c"])
     #expect(result.embeddedTokens == 4 + 8)
   }
@@ -52,13 +56,13 @@ import Testing
   @Test func oneBadDocumentStoresNothing() async throws {
     let test = try await TestStore()
     for bad in ["", "a\nb", String(repeating: "x", count: 513)] {
-      let error = await asyncRefusal {
+      let error = await #expect(throws: DocumentError.self) {
         _ = try await test.store.putDocuments(
           [DocumentInput(id: "good", text: "t"), DocumentInput(id: bad, text: "t")], in: "default")
       }
       #expect(error?.field == "documents[1]")
     }
-    let twice = await asyncRefusal {
+    let twice = await #expect(throws: DocumentError.self) {
       _ = try await test.store.putDocuments(
         [DocumentInput(id: "a", text: "1"), DocumentInput(id: "a", text: "2")], in: "default")
     }

@@ -1,5 +1,7 @@
 // Searches for words through the facade, and that no query can break the syntax.
 
+import Documents
+import Fuzzing
 import Glibc
 import SearchIndex
 import Testing

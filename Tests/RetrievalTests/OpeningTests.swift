@@ -1,7 +1,9 @@
 // Opening a data directory: claims, permissions, and files that are not ours or damaged.
 
 import Compute
+import Documents
 import FoundationEssentials
+import Fuzzing
 import GRDB
 import GRDBSQLite
 import Glibc

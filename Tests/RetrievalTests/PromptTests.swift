@@ -1,5 +1,6 @@
 // Prompts in front of what is embedded: the model's own, the collection's, and what may be changed.
 
+import Documents
 import JSON
 import Testing
 

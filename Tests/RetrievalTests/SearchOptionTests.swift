@@ -1,5 +1,6 @@
 // What a request can ask for beyond the best chunks, through the facade, in English and Chinese.
 
+import Documents
 import JSON
 import Testing
 

@@ -1,6 +1,7 @@
 // Searches through the facade: what is found, how it is scored, and in which state.
 
 import Compute
+import Documents
 import JSON
 import Synchronization
 import Testing

@@ -2,6 +2,7 @@
 // history. Tests damage texts behind the index's back to see what was read from where.
 
 import Compute
+import Documents
 import FoundationEssentials
 import GRDB
 import GRDBSQLite

@@ -1,5 +1,6 @@
 // What the doctor finds: nothing where all is well, and each damage under its name.
 
+import Documents
 import GRDBSQLite
 import Glibc
 import Testing

@@ -1,6 +1,7 @@
 // A data directory of its own for each test, and a store in it.
 
 import Compute
+import Documents
 import FoundationEssentials
 import JSON
 

@@ -1,6 +1,7 @@
 // Exact search against the plain loop, and an index that changes under its readers' copies.
 
 import Compute
+import Fuzzing
 import SearchIndex
 import Testing
 

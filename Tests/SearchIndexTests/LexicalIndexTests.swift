@@ -1,6 +1,7 @@
 // Searches against plain loops over the texts, through segments, merges, masks and snapshots.
 
 import Compute
+import Fuzzing
 import Glibc
 import Testing
 

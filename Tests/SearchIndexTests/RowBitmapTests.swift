@@ -1,5 +1,6 @@
 // Sets of rows against plain arrays of truth values.
 
+import Fuzzing
 import Testing
 
 @testable import SearchIndex

@@ -3,6 +3,7 @@
 
 import CKernels
 import Compute
+import Fuzzing
 import Glibc
 import Testing
 

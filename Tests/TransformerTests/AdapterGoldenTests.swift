@@ -3,6 +3,7 @@
 
 import Compute
 import Foundation
+import Quantization
 import Testing
 
 @testable import Transformer

@@ -2,6 +2,7 @@
 // invariances that make batching safe: chunks, companions and block tables change no bit.
 
 import Compute
+import Quantization
 import Testing
 
 @testable import Transformer

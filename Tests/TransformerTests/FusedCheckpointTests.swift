@@ -2,6 +2,7 @@
 // same weights as the whole. Written here in the form that bitsandbytes has, since no such tiny model
 // is committed.
 
+import Quantization
 import Testing
 
 @testable import Transformer

@@ -5,6 +5,7 @@ import CKernels
 import Compute
 import FoundationEssentials
 import JSON
+import Quantization
 import Testing
 
 @testable import Transformer

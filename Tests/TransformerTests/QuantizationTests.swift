@@ -3,6 +3,7 @@
 
 import CKernels
 import Compute
+import Quantization
 import Synchronization
 import Testing
 

@@ -4,6 +4,7 @@
 
 import Foundation
 import JSON
+import Quantization
 import Testing
 
 @testable import Transformer

@@ -3,6 +3,7 @@
 
 import Compute
 import JSON
+import Quantization
 import Synchronization
 import Testing
 

@@ -3,6 +3,7 @@
 
 import Foundation
 import JSON
+import Quantization
 import Testing
 
 @testable import Transformer

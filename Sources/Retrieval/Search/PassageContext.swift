@@ -3,6 +3,7 @@
 // A section begins with a Markdown heading; in a text without headings it is the paragraphs, set apart
 // by empty lines, that the chunk touches.
 
+import Documents
 import GRDB
 
 struct PassageContext {

@@ -1,6 +1,7 @@
 // One row of `collections`. Relies on the schema; refuses words that this version doesn't know as
 // damage, because newer files are refused before.
 
+import Documents
 import GRDB
 import SearchIndex
 

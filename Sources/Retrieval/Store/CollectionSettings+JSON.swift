@@ -1,6 +1,7 @@
 // Reads the body of PUT /collections/{name} and applies it to settings. Refuses fields and chunking
 // strategies that there are not by naming those that there are.
 
+import Documents
 package import JSON
 
 extension CollectionSettingsUpdate {

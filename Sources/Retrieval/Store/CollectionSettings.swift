@@ -2,36 +2,9 @@
 // arrive as JSON with any of their fields missing; a missing field keeps what the collection has,
 // or the default. Refuses unknown fields' values by naming the field and what is possible.
 
+package import Documents
 package import JSON
 package import SearchIndex
-
-package enum ChunkingStrategy: String, Sendable, CaseIterable {
-  case characters, recursive, sentences, markdown, code, tokens, semantic, none
-}
-
-/// Sizes count Unicode scalars, for `tokens` those of the embedding model.
-package struct ChunkingSettings: Sendable, Hashable {
-  package var strategy: ChunkingStrategy = .sentences
-  package var size = 800
-  package var overlap = 100
-  /// Only for `characters`.
-  package var separator = "\n\n"
-  /// Only for `semantic`: the percentile of the distances between neighbouring sentences above which
-  /// a chunk ends.
-  package var threshold = 95
-
-  package init() {}
-
-  package var json: JSONValue {
-    var object: JSONObject = [
-      "strategy": .string(strategy.rawValue), "size": .integer(Int64(size)),
-      "overlap": .integer(Int64(overlap)),
-    ]
-    if strategy == .characters { object["separator"] = .string(separator) }
-    if strategy == .semantic { object["threshold"] = .integer(Int64(threshold)) }
-    return .object(object)
-  }
-}
 
 package struct CollectionSettings: Sendable, Hashable {
   package var chunking = ChunkingSettings()

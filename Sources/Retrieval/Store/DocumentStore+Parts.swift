@@ -1,6 +1,8 @@
 // Storing many documents a few at a time: each part is a batch of its own, so that what was stored
 // stays when the work is cut short, and costs nothing when the same documents are sent again.
 
+package import Documents
+
 extension DocumentStore {
   /// Texts of so many bytes are worth a transaction.
   private static let partByteCount = 64 << 10
@@ -46,6 +48,7 @@ extension IngestResult {
     chunks += part.chunks
     unchanged += part.unchanged
     truncatedChunks += part.truncatedChunks
+    removed += part.removed
     embeddedTokens += part.embeddedTokens
     ids += part.ids
   }

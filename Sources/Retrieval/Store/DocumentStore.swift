@@ -5,6 +5,7 @@
 // and extraction on threads of their own.
 
 package import Compute
+package import Documents
 import GRDB
 import Glibc
 import SearchIndex

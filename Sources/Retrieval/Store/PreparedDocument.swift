@@ -1,6 +1,7 @@
 // A document on its way into the store: checked, hashed, then cut into chunks, then embedded.
 // Refuses ids that can't be used in a URL path or a log line.
 
+import Documents
 import JSON
 
 struct PreparedChunk: Sendable {
@@ -26,6 +27,7 @@ struct PreparedDocument: Sendable {
   let name: String
   let text: String
   let metadata: JSONObject
+  let source: String?
   let hash: ContentHash
   let scalarCount: Int
   var chunks: [PreparedChunk] = []
@@ -33,14 +35,16 @@ struct PreparedDocument: Sendable {
   private(set) var isCut = false
 
   static let maximumNameByteCount = 512
+  static let maximumSourceByteCount = 2048
 
   var metadataText: String { JSONValue.object(metadata).description }
 
-  init(_ input: DocumentInput, index: Int) throws(RetrievalError) {
+  init(_ input: DocumentInput, index: Int) throws(DocumentError) {
     hash = ContentHash(text: input.text, metadata: input.metadata)
     name = input.id ?? Array(hash.text.prefix(16)).hexadecimal
     text = input.text
     metadata = input.metadata
+    source = input.source
     scalarCount = input.text.unicodeScalars.count
     guard (1...Self.maximumNameByteCount).contains(name.utf8.count),
       name.unicodeScalars.allSatisfy({ $0.properties.generalCategory != .control })
@@ -51,10 +55,15 @@ struct PreparedDocument: Sendable {
           an id has 1 to \(Self.maximumNameByteCount) bytes and no control characters
           """)
     }
+    guard (1...Self.maximumSourceByteCount).contains(source?.utf8.count ?? 1) else {
+      throw .invalidDocument(
+        index: index, id: input.id,
+        message: "a source has 1 to \(Self.maximumSourceByteCount) bytes")
+    }
   }
 
   /// All documents of a batch, checked; the first bad one is named.
-  static func batch(_ inputs: [DocumentInput]) throws(RetrievalError) -> [PreparedDocument] {
+  static func batch(_ inputs: [DocumentInput]) throws(DocumentError) -> [PreparedDocument] {
     var positions: [String: Int] = [:]
     var documents: [PreparedDocument] = []
     for (index, input) in inputs.enumerated() {

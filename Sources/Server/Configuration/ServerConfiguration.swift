@@ -3,6 +3,7 @@
 // `Setting.all` is the one table that ties them together.
 
 package import Inference
+package import Quantization
 package import Transformer
 
 package struct ServerConfiguration: Sendable, Equatable {

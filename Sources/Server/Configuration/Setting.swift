@@ -2,6 +2,7 @@
 // Refuses text that isn't a value of the setting, naming what it accepts.
 
 import Inference
+import Quantization
 import Transformer
 
 struct Setting: Sendable {

@@ -1,6 +1,7 @@
 // What an answer's citations point at: chunk, document, offsets and the sentence that is quoted. A
 // marker that names no passage of the prompt is the model's invention; it is told apart, not believed.
 
+import Documents
 import Evaluation
 import JSON
 import Retrieval

@@ -27,7 +27,9 @@ struct Completions: Sendable {
       logprobs: body.logprobs,
       includesUsage: body.sampling.streamOptions?.includeUsage ?? false)
     if body.sampling.stream ?? false {
-      return ServerSentEvents.response { try await answer.stream(into: $0) }
+      return ServerSentEvents.response { events in
+        try await events.tellingErrors { try await answer.stream(into: events) }
+      }
     }
     return try .json(try await answer.whole())
   }

@@ -2,6 +2,7 @@
 // one is. Refuses a model of other tokens: its ids would mean other text.
 
 import Inference
+import Quantization
 import Tokenizers
 import Transformer
 

@@ -3,6 +3,7 @@
 // belongs to nobody and lives as long as somebody holds it, so that requests finish with it after it
 // was removed.
 
+import Quantization
 import Synchronization
 
 package final class Adapter: Sendable {

@@ -5,6 +5,7 @@
 
 package import Compute
 import JSON
+import Quantization
 
 package struct AdapterMerger: Sendable {
   private let files: ModelFiles

@@ -3,6 +3,7 @@
 // rows of a batch: norms trained in full.
 
 import Compute
+import Quantization
 
 extension CausalLM {
   /// Reads a PEFT adapter for this model.

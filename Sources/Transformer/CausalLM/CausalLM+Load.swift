@@ -2,6 +2,7 @@
 // of config.json and all tensors' shapes are checked before the first weight is read.
 
 package import Compute
+package import Quantization
 
 extension CausalLM {
   static let configurationName = "config.json"

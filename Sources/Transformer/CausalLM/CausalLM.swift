@@ -3,6 +3,7 @@
 // bit for bit whatever else is in the batch and however its prompt was cut.
 
 import Compute
+package import Quantization
 import Synchronization
 
 package final class CausalLM: Sendable {

@@ -3,6 +3,7 @@
 
 import CKernels
 import Compute
+import Quantization
 
 struct Decoder: Sendable {
   let embedding: WeightMatrix

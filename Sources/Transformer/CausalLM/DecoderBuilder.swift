@@ -3,6 +3,7 @@
 // source, so that a broken checkpoint is refused before minutes are spent on its first half.
 
 import Compute
+import Quantization
 
 struct DecoderBuilder {
   let configuration: CausalLMConfiguration

@@ -2,6 +2,8 @@
 // before anything is read: what will be loaded, in which format, at which offset. Memory is taken
 // by it, and a packed file must be of exactly this layout.
 
+import Quantization
+
 struct WeightLayout: Sendable {
   struct Slot: Sendable, Hashable {
     var name: String

@@ -2,6 +2,7 @@
 // converted to float32 a tile at a time, so that no matrix is ever in memory twice.
 
 import Compute
+import Quantization
 
 enum WeightSource: Sendable {
   case checkpoint(Checkpoint)

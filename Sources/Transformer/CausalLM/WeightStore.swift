@@ -3,6 +3,7 @@
 // small matrices lie in huge pages too and that a file is read and written in one go.
 
 import Compute
+import Quantization
 
 struct WeightStore: Sendable {
   let layout: WeightLayout
@@ -58,5 +59,15 @@ struct WeightStore: Sendable {
       let start = offset + slot.bytes.lowerBound
       return WeightMemory(file, bytes: start..<start + slot.bytes.count)
     }
+  }
+}
+
+extension WeightMemory {
+  /// A part of a mapped file: for reading.
+  init(_ file: MappedFile, bytes: Range<Int>) {
+    precondition(bytes.upperBound <= file.byteCount)
+    self.init(
+      UnsafeMutableRawPointer(mutating: file.base + bytes.lowerBound), byteCount: bytes.count,
+      owner: file)
   }
 }

@@ -3,6 +3,7 @@
 // whole. Relies on the selection lying within the stored matrix, which `Checkpoint` checks.
 
 import Compute
+import Quantization
 
 /// Chosen rows of a matrix [rows][columns], or of a bias, which has one column.
 struct SelectedRows: QuantizedElements {

@@ -4,6 +4,7 @@
 // file lacks.
 
 import JSON
+import Quantization
 
 struct Checkpoint: Sendable {
   /// A directory's name for messages about the checkpoint as a whole.

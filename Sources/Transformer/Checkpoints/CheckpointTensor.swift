@@ -2,6 +2,8 @@
 // reader's own buffer is ever in memory. Relies on its elements having been checked against the
 // file; refuses nothing: only tensors that can be read exist.
 
+import Quantization
+
 struct CheckpointTensor: Sendable {
   let name: String
   /// Of the file that has it, for messages.

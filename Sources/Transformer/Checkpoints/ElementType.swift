@@ -2,6 +2,8 @@
 // checked completely; only some are read as numbers.
 // https://github.com/huggingface/safetensors, `Dtype`.
 
+import Quantization
+
 enum ElementType: String, Sendable, CaseIterable {
   case float32 = "F32"
   case float16 = "F16"

@@ -2,6 +2,7 @@
 // Relies on the same code that loading starts with, so that what is refused here is refused there.
 
 import Compute
+package import Quantization
 
 package struct ModelInspection: Sendable {
   package let architecture: String

@@ -1,6 +1,7 @@
 // W x (+ bias): a weight matrix in whatever format, with its bias. Projection computes it.
 
 import Compute
+import Quantization
 
 struct Linear: Sendable {
   let weight: WeightMatrix

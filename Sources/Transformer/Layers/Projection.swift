@@ -5,6 +5,7 @@
 
 import CKernels
 import Compute
+import Quantization
 
 /// One matrix of such a product and where its result goes.
 struct Projection: Sendable {

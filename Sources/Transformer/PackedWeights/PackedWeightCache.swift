@@ -6,6 +6,7 @@
 import Compute
 import FoundationEssentials
 import Glibc
+import Quantization
 
 package struct PackedWeightCache: Sendable {
   package let directory: String

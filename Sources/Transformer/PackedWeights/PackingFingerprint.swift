@@ -3,6 +3,7 @@
 // differ don't read each other's files.
 
 import Compute
+import Quantization
 
 enum PackingFingerprint {
   private static let (rows, columns) = (20, 256)

@@ -5,6 +5,7 @@
 
 package import Compute
 import JSON
+package import Quantization
 
 package struct ModelQuantizer: Sendable {
   private let files: ModelFiles

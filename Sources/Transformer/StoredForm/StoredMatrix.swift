@@ -10,6 +10,7 @@
 import CKernels
 import Compute
 import JSON
+import Quantization
 
 struct StoredMatrix {
   let name: String

@@ -2,6 +2,7 @@
 // below the other is cut into them. Tables of embeddings are float32 in every precision.
 
 import Compute
+import Quantization
 
 struct EncoderBuilder {
   let configuration: TextEncoderConfiguration

@@ -2,6 +2,7 @@
 
 import CKernels
 import Compute
+import Quantization
 
 package enum EncoderPrecision: String, Sendable, CaseIterable {
   /// The reference.

@@ -5,6 +5,7 @@ import ArgumentParser
 import Compute
 import FoundationEssentials
 import JSON
+import Quantization
 import Tokenizers
 import Transformer
 

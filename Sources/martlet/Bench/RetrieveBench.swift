@@ -3,6 +3,7 @@
 
 import ArgumentParser
 import Compute
+import Documents
 import FoundationEssentials
 import JSON
 import Retrieval

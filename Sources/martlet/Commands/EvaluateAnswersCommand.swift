@@ -3,10 +3,10 @@
 // `--collection`, of the model alone without.
 
 import ArgumentParser
+import Documents
 import Evaluation
 import FoundationEssentials
 import JSON
-import Retrieval
 
 struct EvaluateAnswersCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(

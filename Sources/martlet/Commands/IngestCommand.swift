@@ -3,10 +3,10 @@
 // it was, because what is stored already costs nothing. What can't be read is named and the rest goes on.
 
 import ArgumentParser
+import Documents
 import FoundationEssentials
 import HTTP
 import JSON
-import Retrieval
 
 struct IngestCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -15,8 +15,10 @@ struct IngestCommand: AsyncParsableCommand {
       Reads text, Markdown, HTML, PDF (with pdftotext), DOCX, ODT, EPUB, CSV, TSV, JSON, JSON Lines, \
       source code, and zip and tar archives of these. A file is one document with its path as id; \
       JSON holds documents {"id","text","metadata"}; with --text-columns each row of a table and \
-      each JSON object is a document. A collection that isn't there is made. Unchanged documents cost nothing, and of changed ones only \
-      new chunks are embedded. '-' is standard input.
+      each JSON object is a document. A collection that isn't there is made. Unchanged documents \
+      cost nothing, and of changed ones only new chunks are embedded. Documents that a file, page or \
+      query no longer holds are removed, never those of another; --watch also removes those of files \
+      that are gone. '-' is standard input.
       """)
 
   @OptionGroup var client: ClientOptions
@@ -111,7 +113,7 @@ struct IngestCommand: AsyncParsableCommand {
     let reading = source.reading
     for (index, file) in files.enumerated() {
       if files.count > 1 { bar?.show(Double(index) / Double(files.count)) }
-      await ingestion.store(file, file: file) { try reading.documents(in: file) }
+      await ingestion.store(file: file) { try reading.documents(in: file) }
     }
     bar?.show(1)
   }
@@ -131,7 +133,7 @@ struct IngestCommand: AsyncParsableCommand {
         let files = selection.files(at: path)
         await ingestion.forget(at: path, except: files)
         for file in files {
-          await ingestion.store(file, file: file) { try reading.documents(in: file) }
+          await ingestion.store(file: file) { try reading.documents(in: file) }
         }
       }
     }

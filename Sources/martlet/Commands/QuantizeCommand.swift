@@ -4,6 +4,7 @@ import ArgumentParser
 import Compute
 import Inference
 import JSON
+import Quantization
 import Transformer
 
 struct QuantizeCommand: AsyncParsableCommand {

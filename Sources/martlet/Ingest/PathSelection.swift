@@ -2,8 +2,8 @@
 // all below them that some extractor reads, less what is hidden, excluded or not included. Links to
 // folders are not followed.
 
+import Documents
 import FoundationEssentials
-import Retrieval
 
 struct PathSelection: Sendable {
   let paths: [String]

@@ -1,11 +1,11 @@
 // Options of `martlet ingest` that say where documents come from besides files, and how to read them.
 
 import ArgumentParser
+import Documents
 import FoundationEssentials
 import Glibc
 import HTTP
 import JSON
-import Retrieval
 
 struct SourceOptions: ParsableArguments {
   @Option(
@@ -60,7 +60,8 @@ struct SourceOptions: ParsableArguments {
       }
     }
     if let sqlite, let query, let fields {
-      await ingestion.store(sqlite) {
+      let rows = DatabaseRows.source(path: Ingestion.source(ofFile: sqlite), query: query)
+      await ingestion.store(sqlite, source: rows) {
         try DatabaseRows.documents(
           path: sqlite, query: query, fields: fields, id: sqlite,
           metadata: ["database": .string(sqlite)])
@@ -75,7 +76,7 @@ struct SourceOptions: ParsableArguments {
       for url in try WebPages.list(list) {
         do {
           let page = try await WebPages.fetch(url, with: client)
-          await ingestion.store(url) { try Extractors.documents(from: page) }
+          await ingestion.store(url, source: url) { try Extractors.documents(from: page) }
         } catch {
           await ingestion.fail(url, error)
         }

@@ -1,11 +1,11 @@
 // Pages of a list of URLs, which is always a local file: a server that fetched what strangers name
 // would be a door into its network.
 
+import Documents
 import FoundationEssentials
 import HTTP
 import HTTPTypes
 import JSON
-import Retrieval
 
 enum WebPages {
   private static let maximumByteCount = 64 << 20

@@ -83,6 +83,45 @@ import Testing
     #expect(list.allSatisfy { $0["metadata"]?["team"] == "people" })
   }
 
+  /// An upload that is all there is of a source now removes what that held before.
+  @Test(arguments: ["true", "false"]) func sourcesAreReplaced(wait: String) async throws {
+    let server = try await TestServer.shared.value
+    let path = "/collections/sources-\(wait)/documents"
+    _ = try await server.send(.put, "/collections/sources-\(wait)")
+    func upload(_ lines: String, _ query: String) async throws -> JSONValue {
+      let answer = try await server.send(
+        .post, "\(path)?\(query)&wait=\(wait)", bytes: Array(lines.utf8),
+        headers: [.contentType: "application/jsonl"])
+      guard let id = answer.json["id"]?.string else { return answer.json }
+      _ = try await server.get("/jobs/\(id)/events")
+      return try await server.get("/jobs/\(id)").json["result"] ?? .null
+    }
+    func ids(_ query: String = "") async throws -> [String] {
+      try await server.get(path + query).json["documents"]?.array?.compactMap { $0["id"]?.string }
+        ?? []
+    }
+    func line(_ id: String) -> String { #"{"id":"\#(id)","text":"text of \#(id)"}"# + "\n" }
+    _ = try await upload(line("other"), "id=x")
+    _ = try await upload(line("a") + line("b") + line("c"), "source=rows")
+    #expect(try await ids() == ["other", "a", "b", "c"])
+    let report = try await upload(line("b") + line("d"), "source=rows")
+    #expect(report["removed"] == 2 && report["unchanged"] == 1, "\(report)")
+    #expect(try await ids() == ["other", "b", "d"])
+    #expect(try await ids("?source=rows") == ["b", "d"])
+    // Without a source, nothing is known to be gone.
+    _ = try await upload(line("e"), "id=x")
+    let deleted = try await server.send(
+      .delete, path, bytes: Array(#"{"ids":["other","none"]}"#.utf8),
+      headers: [.contentType: "application/json"])
+    #expect(deleted.json["deleted"] == 1)
+    #expect(try await ids() == ["b", "d", "e"])
+    for body in [#"{"ids":[1]}"#, #"{"ids":"b"}"#, #"{}"#] {
+      let refused = try await server.send(
+        .delete, path, bytes: Array(body.utf8), headers: [.contentType: "application/json"])
+      #expect(refused.status == 400, "\(body)")
+    }
+  }
+
   @Test func refusals() async throws {
     let server = try await TestServer.shared.value
     func status(_ bytes: [UInt8], _ type: String) async throws -> Int {

@@ -3,6 +3,7 @@
 // ggml-common.h. Relies on blocks being whole; any bytes are valid ones.
 
 import CKernels
+import Quantization
 
 /// One block at any address.
 struct GGUFBlock {

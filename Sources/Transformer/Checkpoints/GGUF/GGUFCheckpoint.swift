@@ -2,6 +2,8 @@
 // architecture gives them, rows of queries and keys in the order that transformers has them. llama.cpp
 // stores those of the Llama architecture with the halves of each head interleaved.
 
+import Quantization
+
 struct GGUFCheckpoint: QuantizedCheckpoint {
   let gguf: GGUFFile
   private let architecture: GGUFArchitecture

@@ -1,6 +1,8 @@
 // The types of GGUF's tensors that are read (ggml.h, `ggml_type`): numbers by themselves, or blocks
 // of 32 or 256 numbers along a row.
 
+import Quantization
+
 enum GGUFType: UInt32, Sendable, CaseIterable, CustomStringConvertible {
   case float32 = 0
   case float16 = 1

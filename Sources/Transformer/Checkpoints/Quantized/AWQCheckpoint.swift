@@ -2,6 +2,8 @@
 // outputs, the nibbles from the lowest one on being outputs 0, 2, 4, 6, 1, 3, 5, 7; `qzeros`
 // [groups, outputs / 8] likewise, `scales` [groups, outputs]. Refuses other versions and bits.
 
+import Quantization
+
 struct AWQCheckpoint: QuantizedMatrices {
   private static let bits = 4
   private static let perWord = 8

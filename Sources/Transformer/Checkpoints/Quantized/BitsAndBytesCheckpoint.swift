@@ -7,6 +7,7 @@
 
 import CKernels
 import JSON
+import Quantization
 
 struct BitsAndBytesCheckpoint: QuantizedMatrices {
   let preferredScheme: QuantizationScheme

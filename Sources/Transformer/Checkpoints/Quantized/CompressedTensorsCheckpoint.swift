@@ -4,6 +4,7 @@
 // outputs, with act-order `weight_g_idx`. Refuses quantised activations and other formats.
 
 import JSON
+import Quantization
 
 struct CompressedTensorsCheckpoint: QuantizedMatrices {
   private let bits: Int

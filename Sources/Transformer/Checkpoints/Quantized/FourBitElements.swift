@@ -5,6 +5,7 @@
 
 import CKernels
 import JSON
+import Quantization
 
 struct FourBitElements: QuantizedElements {
   let exactFormat: WeightFormat?

@@ -3,6 +3,8 @@
 // `g_idx` [inputs]. Format "gptq" stores zero points minus one, "gptq_v2" as they are. Refuses 2 and
 // 3 bits, and Marlin's order of the same.
 
+import Quantization
+
 struct GPTQCheckpoint: QuantizedMatrices {
   private let bits: Int
   /// Nil: one group per output.

@@ -4,6 +4,7 @@
 // differences fit; both only with groups of multiples of 32 and scales that float16 holds.
 
 import CKernels
+import Quantization
 
 struct GroupedElements: QuantizedElements {
   let exactFormat: WeightFormat?

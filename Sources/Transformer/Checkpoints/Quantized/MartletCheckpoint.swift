@@ -3,6 +3,7 @@
 // that it doesn't know.
 
 import CKernels
+import Quantization
 
 struct MartletCheckpoint: QuantizedMatrices {
   static let method = "martlet"

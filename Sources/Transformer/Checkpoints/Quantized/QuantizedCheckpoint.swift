@@ -3,6 +3,7 @@
 // Refuses tools and variants that it doesn't know, by name.
 
 import JSON
+import Quantization
 
 /// What one tool's checkpoints look like.
 protocol QuantizedCheckpoint: Sendable {

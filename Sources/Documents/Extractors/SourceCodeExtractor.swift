@@ -1,0 +1,31 @@
+// Source code: one document, unaltered, whose `format` is the programming language. The code chunker
+// cuts it where that language begins its definitions.
+
+enum SourceCodeExtractor: Extractor {
+  static let contentTypes = languages.keys.map { "text/x-\($0)" }.sorted()
+  static let fileEndings = languages.values.flatMap { $0 }.sorted()
+
+  /// Endings by language, named as in CodeSeparators where those know it.
+  private static let languages: [String: [String]] = [
+    "c": ["c", "h"], "cpp": ["cpp", "cc", "cxx", "hpp", "hh", "hxx"], "csharp": ["cs"],
+    "css": ["css", "scss"], "dart": ["dart"], "elixir": ["ex", "exs"], "go": ["go"],
+    "haskell": ["hs"], "java": ["java"], "javascript": ["js", "mjs", "cjs", "jsx"],
+    "julia": ["jl"], "kotlin": ["kt", "kts"], "lua": ["lua"], "perl": ["pl", "pm"],
+    "php": ["php"], "powershell": ["ps1", "psm1"], "proto": ["proto"], "python": ["py", "pyi"],
+    "r": ["r"], "ruby": ["rb"], "rust": ["rs"], "scala": ["scala", "sc"],
+    "shell": ["sh", "bash", "zsh"], "sql": ["sql"], "swift": ["swift"],
+    "typescript": ["ts", "tsx", "mts", "cts"], "xml": ["xml", "xsd", "xsl"],
+  ]
+
+  static func documents(from source: DocumentSource, _ context: inout ExtractionContext)
+    throws(DocumentError) -> [DocumentInput]
+  {
+    let ending = source.fileName.flatMap(FileEnding.of)
+    let type = source.contentType.map { MediaType($0).essence }
+    let language = languages.first { name, endings in
+      type == "text/x-\(name)" || ending.map(endings.contains) ?? false
+    }?.key
+    let text = try TextDecoding.decode(source.bytes, charset: source.charset)
+    return [source.document(text, format: language)]
+  }
+}
