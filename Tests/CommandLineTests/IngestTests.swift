@@ -211,6 +211,13 @@ import Testing
     }
   }
 
+  /// One id for all that is ever piped in would have each replace the one before.
+  @Test func standardInputHasTheIDThatItIsGiven() throws {
+    #expect(try IngestCommand.parse(["-"]).source.standardInput.id == nil)
+    let named = try IngestCommand.parse(["-", "--type", "text/html", "--id", "notes"]).source
+    #expect(named.standardInput.id == "notes" && named.standardInput.contentType == "text/html")
+  }
+
   @Test func missingCollectionsAreMade() async throws {
     let api = FakeAPI()
     for name in ["default", "notes", "odd?/name"] {

@@ -25,6 +25,8 @@ struct SourceOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp("Content type of standard input, such as text/html.", valueName: "type"))
   var type: String?
+  @Option(help: "Id of the document from standard input (default: its text's hash).")
+  var id: String?
   @Option(help: ArgumentHelp("File with a URL on each line: store those pages.", valueName: "file"))
   var urls: String?
   @Option(help: ArgumentHelp("SQLite database whose rows are documents.", valueName: "file"))
@@ -42,13 +44,17 @@ struct SourceOptions: ParsableArguments {
 
   var reading: FileReading { FileReading(fields: fields, charset: encoding) }
 
+  /// Before it is read. Without an id of its own, what is piped in next doesn't replace it.
+  var standardInput: DocumentSource {
+    DocumentSource(bytes: [], contentType: type, id: id, fields: fields, charset: encoding)
+  }
+
   /// Standard input, the pages of `--urls`, and the rows of `--sqlite`.
   func storeOthers(readsInput: Bool, _ ingestion: Ingestion) async {
     if readsInput {
-      let source = DocumentSource(
-        bytes: [], contentType: type, id: "stdin", fields: fields, charset: encoding)
+      let empty = standardInput
       await ingestion.store("standard input") {
-        var source = source
+        var source = empty
         source.bytes = Terminal.input()
         return try Extractors.documents(from: source)
       }

@@ -97,7 +97,13 @@ final class ScriptedModel: LanguageModel {
       seen.append(prompt)
       return true
     }
-    if isNew { try before(prompt) }
+    if isNew {
+      do { try before(prompt) } catch {
+        // The engine tries again what failed beside others, and is to fail again.
+        seen.withLock { $0.removeAll { $0 == prompt } }
+        throw error
+      }
+    }
     let answer = rules.first { prompt.contains($0.key) }?.answer ?? ""
     let script = tokenizer.encode(answer, addSpecialTokens: false)
     let said = tokens.count - mark - opening.count
