@@ -2,6 +2,7 @@
 
 import Documents
 import JSON
+import Synchronization
 import Testing
 
 @testable import Retrieval
@@ -140,5 +141,64 @@ import Testing
     #expect(test.store.statistics.documents == 9 && test.store.statistics.chunks == 9)
     let shared = try await test.store.document("shared", in: "default").text
     #expect(try await test.search(shared, mode: .dense, topK: 1).first?.text == shared)
+  }
+
+  private func many(_ range: Range<Int>) -> [DocumentInput] {
+    range.map { DocumentInput(id: "\($0)", text: "document number \($0)") }
+  }
+
+  @Test func partsAreStoredInTurn() async throws {
+    let test = try await TestStore()
+    let done = Mutex<[Int]>([])
+    let result = try await test.store.putDocumentsInParts(many(0..<100), in: "default") { count in
+      done.withLock { $0.append(count) }
+    }
+    #expect(result.documents == 100 && result.chunks == 100)
+    #expect(result.ids == many(0..<100).map(\.id))
+    #expect(done.withLock { $0 } == [32, 64, 96, 100])
+    let again = try await test.store.putDocumentsInParts(many(0..<101), in: "default") { _ in }
+    #expect(again.unchanged == 100 && again.chunks == 1)
+    #expect(test.embedder.texts.count == 101)
+    #expect(try await test.store.putDocumentsInParts([], in: "default") { _ in }.documents == 0)
+  }
+
+  /// What comes before a part that can't be embedded is stored, though that was begun meanwhile.
+  @Test func aPartThatFailsLosesNoneBefore() async throws {
+    let calls = Mutex(0)
+    let embedder = FakeEmbedder { texts in
+      let number = calls.withLock { calls in
+        calls += 1
+        return calls
+      }
+      // Three texts a call: the twenty-fifth is in the third part.
+      return number < 25 ? texts : []
+    }
+    let test = try await TestStore(embedder: embedder)
+    let done = Mutex(0)
+    let refused = await asyncRefusal {
+      _ = try await test.store.putDocumentsInParts(many(0..<100), in: "default") { count in
+        done.withLock { $0 = count }
+      }
+    }
+    #expect(refused?.code == "invalid_embedding")
+    #expect(done.withLock { $0 } == 64)
+    #expect(test.store.statistics.documents == 64 && test.store.statistics.chunks == 64)
+  }
+
+  /// The collection becomes another one between two parts, of which the next is planned already.
+  @Test func partsGoIntoWhatTheCollectionIsThen() async throws {
+    let test = try await TestStore()
+    var update = CollectionSettingsUpdate()
+    update.language = "zh"
+    let settings = update
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask {
+        _ = try await test.store.putDocumentsInParts(self.many(0..<200), in: "default") { _ in }
+      }
+      group.addTask { _ = try await test.store.reindex("default", settings) { _ in } }
+      try await group.waitForAll()
+    }
+    let collection = try await test.store.collection("default")
+    #expect(collection.documentCount == 200 && collection.settings.language == "zh")
   }
 }

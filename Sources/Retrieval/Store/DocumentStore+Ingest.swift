@@ -9,6 +9,16 @@ import FoundationEssentials
 import GRDB
 import SearchIndex
 
+/// Documents that need nothing but a transaction.
+struct PlannedBatch: Sendable {
+  /// Those that aren't stored as they are already.
+  let documents: [PreparedDocument]
+  let collection: CollectionRecord
+  let embedding: EmbedderIdentity?
+  /// What there is to say once they are stored.
+  let result: IngestResult
+}
+
 extension DocumentStore {
   package func putDocuments(_ inputs: [DocumentInput], in name: String) async throws
     -> IngestResult
@@ -23,15 +33,16 @@ extension DocumentStore {
     // Where it was planned for a collection that changed meanwhile (its place may have been taken by
     // a reindexed one), it is planned once more.
     do {
-      return try await store(inputs, in: name, besides: other)
+      return try await commit(try await plan(inputs, in: name, besides: other))
     } catch RetrievalError.conflict {
-      return try await store(inputs, in: name, besides: other)
+      return try await commit(try await plan(inputs, in: name, besides: other))
     }
   }
 
-  private func store(
-    _ inputs: [DocumentInput], in name: String, besides other: CollectionRecord?
-  ) async throws -> IngestResult {
+  /// Cuts and embeds; stores nothing.
+  func plan(
+    _ inputs: [DocumentInput], in name: String, besides other: CollectionRecord? = nil
+  ) async throws -> PlannedBatch {
     let (record, known) = try await lookUp(inputs, in: name)
     var batch = try await chunkingThread.perform { try PreparedDocument.batch(inputs) }
     var result = IngestResult()
@@ -41,8 +52,6 @@ extension DocumentStore {
       known[$0.name]?.contentHash == $0.hash.content && known[$0.name]?.source == $0.source
     }
     result.unchanged = result.documents - batch.count
-    guard !batch.isEmpty else { return result }
-
     let isNew = batch.map { known[$0.name]?.textHash != $0.hash.text }
     var identity = record.embedding
     if isNew.contains(true) {
@@ -58,8 +67,16 @@ extension DocumentStore {
     }
     result.chunks = batch.reduce(0) { $0 + $1.chunks.count }
     result.truncatedChunks = batch.reduce(0) { $0 + $1.chunks.count { $0.truncated } }
-    try await commit(batch, in: record, embedding: identity)
-    return result
+    return PlannedBatch(
+      documents: batch, collection: record, embedding: identity, result: result)
+  }
+
+  /// Stores what was planned. Throws a conflict where the collection is another one by now.
+  func commit(_ batch: PlannedBatch) async throws -> IngestResult {
+    if !batch.documents.isEmpty {
+      try await commit(batch.documents, in: batch.collection, embedding: batch.embedding)
+    }
+    return batch.result
   }
 
   /// The collection, and what is stored under the ids of a batch.

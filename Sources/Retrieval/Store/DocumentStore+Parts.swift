@@ -1,5 +1,6 @@
 // Storing many documents a few at a time: each part is a batch of its own, so that what was stored
-// stays when the work is cut short, and costs nothing when the same documents are sent again.
+// stays when the work is cut short, and costs nothing when the same documents are sent again. While
+// one part is on its way to the disk, the next is cut and embedded.
 
 package import Documents
 
@@ -18,11 +19,21 @@ extension DocumentStore {
   package func putDocumentsInParts(
     _ inputs: [DocumentInput], in name: String, progress: @Sendable (Int) -> Void
   ) async throws -> IngestResult {
+    let parts = Self.parts(inputs).map(Array.init)
     var total = IngestResult()
-    for part in Self.parts(inputs) {
+    var planned: PlannedBatch?
+    if let first = parts.first { planned = try await plan(first, in: name) }
+    for (index, part) in parts.enumerated() {
       try Task.checkCancellation()
-      total.add(try await putDocuments(Array(part), in: name))
+      guard let batch = planned else { break }
+      async let next = index + 1 < parts.count ? plan(parts[index + 1], in: name) : nil
+      do {
+        total.add(try await commit(batch))
+      } catch RetrievalError.conflict {
+        total.add(try await putDocuments(part, in: name))
+      }
       progress(total.documents)
+      planned = try await next
     }
     return total
   }
