@@ -7,6 +7,7 @@ import Quantization
 import Synchronization
 import Testing
 
+@testable import Checkpoints
 @testable import Transformer
 
 @Suite struct QuantizedModelTests {

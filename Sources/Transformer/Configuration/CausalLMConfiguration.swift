@@ -2,6 +2,8 @@
 // per choice. Families translate their config.json into this; layers are built from nothing else.
 // Relies on a family having checked all sizes against `SizeLimits`.
 
+package import Checkpoints
+
 package struct CausalLMConfiguration: Sendable, Hashable {
   /// As config.json names it, for display.
   package var architecture: String

@@ -2,6 +2,7 @@
 // `rope_parameters`, or `rope_theta` and `rope_scaling` as before it. Refuses scalings that it does
 // not know, and ones that lack a number they need.
 
+import Checkpoints
 import Glibc
 import JSON
 

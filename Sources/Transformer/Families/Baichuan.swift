@@ -3,6 +3,7 @@
 // `max_position_embeddings`, have slopes on scores (ALiBi) instead of rotary embeddings; the second
 // generation divides the rows of its head by their length.
 
+import Checkpoints
 import Glibc
 
 extension ModelFamily {

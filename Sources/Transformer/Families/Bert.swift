@@ -2,6 +2,8 @@
 // (models/roberta, xlm_roberta, camembert): learnt positions, post-norm blocks with biases, exact
 // gelu. Refuses what config.json may ask for beyond that.
 
+import Checkpoints
+
 extension EncoderFamily {
   static let bert = EncoderFamily(
     configuration: { (file) throws(ModelError) in try bertConfiguration(file, paddingID: nil) },

@@ -3,6 +3,7 @@
 // another, and rotary embeddings that turn neighbouring values of the first half of each head. Rows
 // are put into this program's order when they are read. Refuses variants that no published model is.
 
+import Checkpoints
 import JSON
 
 extension ModelFamily {

@@ -2,6 +2,7 @@
 // transformers: sizes, norm, rotary embedding, activation, special tokens. A family starts from this
 // and sets what it has beyond it. Refuses sizes that contradict each other.
 
+import Checkpoints
 import JSON
 
 extension CausalLMConfiguration {

@@ -1,6 +1,8 @@
 // DistilBERT (transformers: models/distilbert): BERT's blocks without token types, under names of its
 // own. Refuses other activations than gelu.
 
+import Checkpoints
+
 extension EncoderFamily {
   static let distilBert = EncoderFamily(
     configuration: distilBertConfiguration,

@@ -2,6 +2,7 @@
 // checkpoints name their tensors, and what its classifiers are made of. A new family is one file
 // here and one line below. Refuses other kinds of models by name.
 
+import Checkpoints
 import JSON
 
 struct EncoderFamily: Sendable {

@@ -3,6 +3,7 @@
 // hub's own checkpoints have names without a prefix. Refuses attention to another model, and scores
 // that are scaled by layer.
 
+import Checkpoints
 import JSON
 
 extension ModelFamily {

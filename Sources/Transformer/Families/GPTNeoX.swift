@@ -2,6 +2,8 @@
 // its own norm; a part of each head rotated; queries, keys and values of a head next to each other in
 // one matrix.
 
+import Checkpoints
+
 extension ModelFamily {
   static let gptNeoX = ModelFamily(configuration: gptNeoXConfiguration, names: gptNeoXNames)
 }

@@ -3,6 +3,7 @@
 // attention and feed-forward and windows in some layers; Gemma 2 caps scores and logits, Gemma 3 has
 // norms of queries and keys and a rotary embedding of its own in layers with a window.
 
+import Checkpoints
 import JSON
 
 extension ModelFamily {

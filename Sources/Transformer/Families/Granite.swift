@@ -1,6 +1,8 @@
 // Granite 3 (transformers: models/granite): Llama with four multipliers: of embeddings, of scores, of
 // what each block adds, and one that logits are divided by.
 
+import Checkpoints
+
 extension ModelFamily {
   static let granite = ModelFamily(configuration: graniteConfiguration)
 }

@@ -1,6 +1,8 @@
 // The Llama family (transformers: models/llama), which Yi, SmolLM, TinyLlama, Vicuna and many more
 // belong to: RMS norm before each block, grouped-query attention, gated SiLU.
 
+import Checkpoints
+
 extension ModelFamily {
   static let llama = ModelFamily(configuration: llamaConfiguration)
 }

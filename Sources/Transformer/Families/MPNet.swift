@@ -2,6 +2,8 @@
 // layers share, and positions that begin behind the padding's. Refuses another number of buckets
 // than the one that transformers computes with whatever config.json says.
 
+import Checkpoints
+
 extension EncoderFamily {
   static let mpnet = EncoderFamily(
     configuration: mpnetConfiguration,

@@ -1,6 +1,8 @@
 // Mistral and, with experts, Mixtral (transformers: models/mistral, models/mixtral): Llama with a
 // sliding window in all layers where config.json asks for one.
 
+import Checkpoints
+
 extension ModelFamily {
   static let mistral = ModelFamily(configuration: mistralConfiguration)
 

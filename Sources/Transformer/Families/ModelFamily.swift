@@ -2,6 +2,7 @@
 // its checkpoints name their tensors. A new family is one file here and one line below. No other
 // part of the program knows a family's name.
 
+import Checkpoints
 import JSON
 
 /// One decoder family: a translation of its configuration, and its names of tensors.

@@ -1,6 +1,8 @@
 // The shapes of real models, for measuring speed with random weights: what a model of that size
 // would do, without downloading it. The context limit is lifted, so that any length can be tried.
 
+import Checkpoints
+
 package enum ModelShape: String, Sendable, CaseIterable {
   case tinyLlama1B = "tinyllama-1.1b"
   case qwen2Half = "qwen2.5-0.5b"

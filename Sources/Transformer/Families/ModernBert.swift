@@ -2,6 +2,7 @@
 // between layers that see a window, gated gelu, norms before the sums, hardly any biases. Refuses
 // other activations and scalings of rotary embeddings.
 
+import Checkpoints
 import JSON
 
 extension EncoderFamily {

@@ -3,6 +3,8 @@
 // keys of its hub's config.json and transformers'. Refuses experts, and all that its code has switches
 // for beyond the released models.
 
+import Checkpoints
+
 extension EncoderFamily {
   static let nomicBert = EncoderFamily(
     configuration: nomicBertConfiguration,

@@ -1,6 +1,8 @@
 // OLMo 2 (transformers: models/olmo2): norms of what attention and feed-forward add instead of what they
 // read, and of all queries and all keys of a token together.
 
+import Checkpoints
+
 extension ModelFamily {
   static let olmo2 = ModelFamily(
     configuration: olmo2Configuration,

@@ -1,6 +1,8 @@
 // Phi-3, Phi-3.5 and Phi-4 (transformers: models/phi3): Llama with queries, keys and values in one
 // matrix and gate and up in another; longrope, partial in Phi-4-mini; a window in Phi-3-mini-4k.
 
+import Checkpoints
+
 extension ModelFamily {
   static let phi3 = ModelFamily(configuration: phi3Configuration, names: phi3Names)
 }

@@ -3,6 +3,8 @@
 // where its training did: what its code does beyond that (`use_dynamic_ntk`, `use_logn_attn`)
 // depends on how long the prompt was. Refuses biases elsewhere.
 
+import Checkpoints
+
 extension ModelFamily {
   static let qwen = ModelFamily(configuration: qwenConfiguration, names: qwenNames)
 }

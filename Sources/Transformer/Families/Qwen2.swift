@@ -2,6 +2,8 @@
 // keys and values, or in Qwen3 with norms of each query and key instead; a window in the upper
 // layers where `use_sliding_window` is set.
 
+import Checkpoints
+
 extension ModelFamily {
   static let qwen2 = ModelFamily(configuration: qwen2Configuration)
   static let qwen3 = ModelFamily(configuration: qwen3Configuration)

@@ -1,6 +1,7 @@
 // Qwen's mixtures of experts (transformers: models/qwen2_moe, models/qwen3_moe): in some or all layers
 // many small experts, of which Qwen2's have a shared one beside them.
 
+import Checkpoints
 import JSON
 
 extension ModelFamily {

@@ -1,6 +1,7 @@
 // SmolLM3 (transformers: models/smollm3): Llama in which some layers, every fourth, have no rotary
 // embedding and, where `use_sliding_window` is set, a window.
 
+import Checkpoints
 import JSON
 
 extension ModelFamily {

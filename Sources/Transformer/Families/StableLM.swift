@@ -2,6 +2,8 @@
 // blocks that may be parallel with one norm. Refuses norms of each head's queries and keys, which
 // only StableLM 2 12B has.
 
+import Checkpoints
+
 extension ModelFamily {
   static let stableLM = ModelFamily(configuration: stableLMConfiguration)
 }

@@ -1,6 +1,7 @@
 // The feed-forward part of a block: gated, plain with two layers, or by experts.
 
 import CKernels
+import Checkpoints
 import Compute
 
 enum FeedForward: Sendable {

@@ -1,6 +1,7 @@
 // What a text encoder is made of and what memory it takes. It is loaded for it: encoders are small, and
 // then what is refused here is what loading refuses.
 
+package import Checkpoints
 package import Compute
 
 package struct EncoderInspection: Sendable {

@@ -2,6 +2,7 @@
 // random weights of a real model's shape.
 
 import ArgumentParser
+import Checkpoints
 import Compute
 import JSON
 import Quantization
