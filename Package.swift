@@ -72,9 +72,12 @@ let package = Package(
       dependencies: ["Archives", "CKernels", "COpenSSL", "Compute", "JSON", "Quantization"],
       swiftSettings: swift),
     .target(
+      name: "ModelFamilies", dependencies: ["Checkpoints", "JSON"], swiftSettings: swift),
+    .target(
       name: "Transformer",
       dependencies: [
-        "CKernels", "COnig", "CLinux", "Checkpoints", "Compute", "JSON", "Quantization",
+        "CKernels", "CLinux", "COnig", "Checkpoints", "Compute", "JSON", "ModelFamilies",
+        "Quantization",
       ],
       swiftSettings: swift),
     .target(
@@ -121,7 +124,8 @@ let package = Package(
       name: "martlet",
       dependencies: [
         "Checkpoints", "Compute", "Documents", "Evaluation", "HTTP", "Hub", "Inference", "JSON",
-        "Quantization", "Retrieval", "SearchIndex", "Server", "Tokenizers", "Transformer",
+        "ModelFamilies", "Quantization", "Retrieval", "SearchIndex", "Server", "Tokenizers",
+        "Transformer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "HTTPTypes", package: "swift-http-types"),
       ],
@@ -155,7 +159,8 @@ let package = Package(
     .testTarget(
       name: "TransformerTests",
       dependencies: [
-        "CKernels", "Checkpoints", "Compute", "Fuzzing", "JSON", "Quantization", "Transformer",
+        "CKernels", "Checkpoints", "Compute", "Fuzzing", "JSON", "ModelFamilies", "Quantization",
+        "Transformer",
       ],
       swiftSettings: swift),
     .testTarget(

@@ -7,6 +7,7 @@ import JSON
 import Testing
 
 @testable import Checkpoints
+@testable import ModelFamilies
 @testable import Transformer
 
 @Suite struct EncoderGoldenTests {

@@ -8,6 +8,7 @@ import Synchronization
 import Testing
 
 @testable import Checkpoints
+@testable import ModelFamilies
 @testable import Transformer
 
 @Suite struct QuantizedModelTests {

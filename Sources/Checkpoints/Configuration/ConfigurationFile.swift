@@ -130,6 +130,17 @@ package struct ConfigurationFile: Sendable {
     return ids
   }
 
+  /// Refuses every value of a key but one, which is also what an absent key stands for.
+  package func require(_ key: String, _ only: String) throws(ModelError) {
+    let value = try string(key) ?? only
+    guard value == only else { throw unsupported(key, value, supported: [only]) }
+  }
+
+  package func require(_ key: String, _ only: Bool) throws(ModelError) {
+    let value = try bool(key) ?? only
+    guard value == only else { throw unsupported(key, "\(value)", supported: ["\(only)"]) }
+  }
+
   /// A value as an error shows it: never more than a few words of an outside file.
   private func shown(_ value: JSONValue) -> String {
     let text = value.description

@@ -4,6 +4,7 @@
 
 package import Checkpoints
 import Compute
+import ModelFamilies
 import Quantization
 
 extension CausalLM {

@@ -3,6 +3,7 @@
 
 package import Checkpoints
 package import Compute
+package import ModelFamilies
 package import Quantization
 
 extension CausalLM {

@@ -4,6 +4,7 @@
 
 package import Checkpoints
 import Compute
+package import ModelFamilies
 package import Quantization
 import Synchronization
 

@@ -4,6 +4,7 @@
 
 import Checkpoints
 import Compute
+import ModelFamilies
 import Quantization
 
 struct DecoderBuilder {

@@ -3,6 +3,7 @@
 
 package import Checkpoints
 import Compute
+import ModelFamilies
 package import Quantization
 
 package struct ModelInspection: Sendable {

@@ -6,6 +6,7 @@
 package import Checkpoints
 package import Compute
 import JSON
+import ModelFamilies
 package import Quantization
 
 package struct ModelQuantizer: Sendable {

@@ -2,6 +2,7 @@
 // read: against it a checkpoint is checked, memory is laid out and progress is counted.
 
 import Checkpoints
+import ModelFamilies
 import Quantization
 
 struct WeightManifest: Sendable {

@@ -3,6 +3,7 @@
 import CKernels
 import Checkpoints
 import Compute
+import ModelFamilies
 
 enum FeedForward: Sendable {
   typealias Activation = CausalLMConfiguration.Activation

@@ -7,6 +7,7 @@ package import Checkpoints
 package import Compute
 import Glibc
 import JSON
+import ModelFamilies
 
 package final class CrossEncoder: Sendable {
   /// The directory's name.

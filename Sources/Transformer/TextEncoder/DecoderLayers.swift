@@ -3,6 +3,7 @@
 
 import Checkpoints
 import Compute
+import ModelFamilies
 
 struct DecoderLayers: Sendable {
   let decoder: Decoder

@@ -3,6 +3,7 @@
 
 import Checkpoints
 import Compute
+import ModelFamilies
 import Quantization
 
 struct EncoderBuilder {

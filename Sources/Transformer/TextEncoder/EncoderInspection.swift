@@ -3,6 +3,7 @@
 
 package import Checkpoints
 package import Compute
+import ModelFamilies
 
 package struct EncoderInspection: Sendable {
   /// What a server takes the model for.

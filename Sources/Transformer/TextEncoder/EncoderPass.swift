@@ -3,6 +3,7 @@
 
 import Checkpoints
 import Compute
+import ModelFamilies
 import Synchronization
 
 /// A text or a pair of them, with special tokens.

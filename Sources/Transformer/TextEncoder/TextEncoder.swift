@@ -5,6 +5,7 @@
 package import Checkpoints
 package import Compute
 import Glibc
+import ModelFamilies
 
 package final class TextEncoder: Sendable {
   /// The directory's name.

@@ -5,6 +5,7 @@ import ArgumentParser
 import Checkpoints
 import Compute
 import JSON
+import ModelFamilies
 import Quantization
 import Server
 import Transformer

@@ -1,25 +1,26 @@
 // The registry of text encoders: how the config.json of each is translated into options, how its
 // checkpoints name their tensors, and what its classifiers are made of. A new family is one file
-// here and one line below. Refuses other kinds of models by name.
+// of Encoders and one line below. Refuses other kinds of models by name.
 
-import Checkpoints
+package import Checkpoints
 import JSON
 
-struct EncoderFamily: Sendable {
-  var configuration: @Sendable (ConfigurationFile) throws(ModelError) -> TextEncoderConfiguration
-  var names: EncoderTensorNames
+package struct EncoderFamily: Sendable {
+  package var configuration:
+    @Sendable (ConfigurationFile) throws(ModelError) -> TextEncoderConfiguration
+  package var names: EncoderTensorNames
   /// What turns a pair of texts into a score; nil where transformers has no such model.
-  var classifier: ClassifierOptions?
+  package var classifier: ClassifierOptions?
 
   /// By `model_type` in config.json, as transformers' AutoModel goes: `architectures` there may name
   /// any head that the checkpoint was trained with.
-  static let known: [String: EncoderFamily] = [
+  package static let known: [String: EncoderFamily] = [
     "bert": .bert, "roberta": .roberta, "xlm-roberta": .roberta, "camembert": .roberta,
     "distilbert": .distilBert, "mpnet": .mpnet, "modernbert": .modernBert,
     "nomic_bert": .nomicBert,
   ]
 
-  static func of(_ file: ConfigurationFile) throws(ModelError) -> EncoderFamily {
+  package static func of(_ file: ConfigurationFile) throws(ModelError) -> EncoderFamily {
     let type = try file.string("model_type") ?? file["architectures"]?[0]?.string ?? "unnamed"
     guard let family = known[type] else {
       throw .unknownArchitecture(name: type, path: file.path, known: known.keys.sorted())
@@ -28,38 +29,27 @@ struct EncoderFamily: Sendable {
   }
 
   /// What config.json calls the model.
-  static func architecture(_ file: ConfigurationFile) -> String {
+  package static func architecture(_ file: ConfigurationFile) -> String {
     file["architectures"]?[0]?.string ?? file["model_type"]?.string ?? "unnamed"
   }
 }
 
 /// The layers on top of an encoder that give a pair of texts its score.
-struct ClassifierOptions: Sendable {
-  enum Activation: Sendable { case tanh, relu, gelu }
+package struct ClassifierOptions: Sendable {
+  package enum Activation: Sendable { case tanh, relu, gelu }
 
   /// Names with every prefix.
-  var dense: String
-  var activation: Activation
-  var norm: String?
-  var output: String
+  package var dense: String
+  package var activation: Activation
+  package var norm: String?
+  package var output: String
   /// config.json says which of them `dense` has; without the key it has a bias.
-  var biasKey: String?
+  package var biasKey: String?
   /// config.json says whether the first token or the mean is classified; without the key the first.
-  var poolingKey: String?
+  package var poolingKey: String?
 }
 
 extension ConfigurationFile {
-  /// Refuses every value of a key but one, which is also what an absent key stands for.
-  func require(_ key: String, _ only: String) throws(ModelError) {
-    let value = try string(key) ?? only
-    guard value == only else { throw unsupported(key, value, supported: [only]) }
-  }
-
-  func require(_ key: String, _ only: Bool) throws(ModelError) {
-    let value = try bool(key) ?? only
-    guard value == only else { throw unsupported(key, "\(value)", supported: ["\(only)"]) }
-  }
-
   /// Width and heads that divide it.
   func widthAndHeads(_ widthKey: String, _ headKey: String) throws(ModelError) -> (Int, Int) {
     let width = try requiredInteger(widthKey, in: SizeLimits.hidden)

@@ -1,18 +1,20 @@
 // The registry of architectures: how the config.json of each is translated into options and how
-// its checkpoints name their tensors. A new family is one file here and one line below. No other
-// part of the program knows a family's name.
+// its checkpoints name their tensors. A new family is one file of Decoders and one line below. No
+// other part of the program knows a family's name.
 
-import Checkpoints
+package import Checkpoints
 import JSON
 
 /// One decoder family: a translation of its configuration, and its names of tensors.
-struct ModelFamily: Sendable {
-  var configuration: @Sendable (ConfigurationFile) throws(ModelError) -> CausalLMConfiguration
+package struct ModelFamily: Sendable {
+  package var configuration:
+    @Sendable (ConfigurationFile) throws(ModelError) -> CausalLMConfiguration
   /// Of a model with that configuration.
-  var names: @Sendable (CausalLMConfiguration) -> CheckpointNames = { _ in CheckpointNames() }
+  package var names: @Sendable (CausalLMConfiguration) -> CheckpointNames = { _ in CheckpointNames()
+  }
 
   /// By the name that `architectures` in config.json has.
-  static let known: [String: ModelFamily] = [
+  package static let known: [String: ModelFamily] = [
     "BaiChuanForCausalLM": .baichuan,
     "BaichuanForCausalLM": .baichuan,
     "ChatGLMModel": .chatGLM,
@@ -39,7 +41,7 @@ struct ModelFamily: Sendable {
 
   /// The family whose layers config.json names, with a head that makes a language model of them or
   /// without; nil where it names none.
-  static func ofLayers(_ file: ConfigurationFile) -> ModelFamily? {
+  package static func ofLayers(_ file: ConfigurationFile) -> ModelFamily? {
     let names = file["architectures"]?.array?.compactMap(\.string) ?? []
     return names.lazy.compactMap { name in
       known[name] ?? (name.hasSuffix("Model") ? known[name.dropLast(5) + "ForCausalLM"] : nil)
@@ -47,7 +49,7 @@ struct ModelFamily: Sendable {
   }
 
   /// The family that config.json asks for.
-  static func of(_ file: ConfigurationFile) throws(ModelError) -> ModelFamily {
+  package static func of(_ file: ConfigurationFile) throws(ModelError) -> ModelFamily {
     let names = file["architectures"]?.array?.compactMap(\.string) ?? []
     if let family = names.lazy.compactMap({ known[$0] }).first { return family }
     if (try? EncoderFamily.of(file)) != nil {

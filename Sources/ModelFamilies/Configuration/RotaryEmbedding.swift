@@ -31,7 +31,7 @@ package struct RotaryEmbedding: Sendable, Hashable {
   package var magnitude: Float = 1
 
   /// Radians per position, for each of the width/2 pairs, of a sequence within the original context.
-  var inverseFrequencies: [Float] {
+  package var inverseFrequencies: [Float] {
     let plain = inverseFrequencies(base: base)
     switch scaling {
     case .none, .dynamic: return plain
@@ -80,7 +80,7 @@ package struct RotaryEmbedding: Sendable, Hashable {
   /// - Parameters:
   ///   - position: of the token
   ///   - length: of its sequence
-  func inverseFrequencies(position: Int, length: Int) -> [Float]? {
+  package func inverseFrequencies(position: Int, length: Int) -> [Float]? {
     switch scaling {
     case .long(_, let factors, let original) where length > original:
       return inverseFrequencies(dividedBy: factors)

@@ -124,7 +124,7 @@ package struct CausalLMConfiguration: Sendable, Hashable {
 
   package var layerCount: Int { layers.count }
   /// Width of the queries of one token: H * d.
-  var queryWidth: Int { headCount * headDimension }
+  package var queryWidth: Int { headCount * headDimension }
   /// Width of the keys (or values) of one token: K * d.
-  var keyValueWidth: Int { keyValueHeadCount * headDimension }
+  package var keyValueWidth: Int { keyValueHeadCount * headDimension }
 }
