@@ -157,6 +157,9 @@ let package = Package(
     .testTarget(
       name: "TokenizersTests", dependencies: ["JSON", "Tokenizers"], swiftSettings: swift),
     .testTarget(
+      name: "QuantizationTests", dependencies: ["CKernels", "Compute", "JSON", "Quantization"],
+      swiftSettings: swift),
+    .testTarget(
       name: "TransformerTests",
       dependencies: [
         "CKernels", "Checkpoints", "Compute", "Fuzzing", "JSON", "ModelFamilies", "Quantization",

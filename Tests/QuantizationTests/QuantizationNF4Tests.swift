@@ -5,10 +5,9 @@ import CKernels
 import Compute
 import FoundationEssentials
 import JSON
-import Quantization
 import Testing
 
-@testable import Transformer
+@testable import Quantization
 
 private struct Fixture {
   private let bytes: [UInt8]
@@ -41,6 +40,9 @@ private struct Fixture {
     try #require(header[name]?["shape"]?.array).compactMap(\.int)
   }
 }
+
+/// Equal ones are equal bit for bit.
+private func patterns(_ values: [Float]) -> [UInt32] { values.map(\.bitPattern) }
 
 @Suite struct QuantizationNF4Tests {
   private func quantize(_ weight: [Float]) -> (codes: [UInt8], absmax: [Float]) {
