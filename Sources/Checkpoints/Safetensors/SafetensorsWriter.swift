@@ -62,7 +62,7 @@ package final class SafetensorsWriter {
 }
 
 /// Writes a whole small file and flushes it to the disk.
-package func writeFile(_ bytes: [UInt8], to path: String) throws(ModelError) {
+func writeFile(_ bytes: [UInt8], to path: String) throws(ModelError) {
   let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
   guard descriptor >= 0 else { throw .unwritable(path) }
   defer { close(descriptor) }

@@ -12,8 +12,24 @@ package struct ModelDirectoryWriter {
 
   package init(target: String) { self.target = target }
 
+  /// A model like another one but for its weights, with the same files beside them.
+  /// - Parameters:
+  ///   - extraFiles: names and contents of files that the other one doesn't have as such
+  ///   - weights: writes the file of that path
+  package func write(
+    like model: ModelFiles, extraFiles: [(name: String, bytes: [UInt8])], configuration: [UInt8],
+    weights: (_ path: String) throws(ModelError) -> Void
+  ) throws(ModelError) {
+    try write { (directory) throws(ModelError) in
+      try copyFiles(of: model, to: directory)
+      for file in extraFiles { try writeFile(file.bytes, to: directory + "/" + file.name) }
+      try writeFile(configuration, to: directory + "/" + ModelFiles.configurationName)
+      try weights(directory + "/" + Checkpoint.fileName)
+    }
+  }
+
   /// Calls `fill` with the path of an empty directory that will become the target.
-  package func write(_ fill: (_ directory: String) throws(ModelError) -> Void) throws(ModelError) {
+  private func write(_ fill: (_ directory: String) throws(ModelError) -> Void) throws(ModelError) {
     guard !fileExists(target) else {
       throw .unwritableFile(path: target, reason: "it exists already; name another or remove it")
     }
@@ -32,12 +48,13 @@ package struct ModelDirectoryWriter {
   }
 
   /// Tokenizer, template and the like; not the configuration, nor anything about weights.
-  package static func copyFiles(of model: ModelFiles, to directory: String) throws(ModelError) {
+  private func copyFiles(of model: ModelFiles, to directory: String) throws(ModelError) {
     guard directoryExists(model.path) else { return }
     for name in fileNames(in: model.path) {
       let isIndex = name.hasSuffix(".index.json")
-      let isCopied = copiedSuffixes.contains { name.hasSuffix($0) } || name == "LICENSE"
-      guard isCopied, !isIndex, !leftOut.contains(name), !directoryExists(model.path + "/" + name)
+      let isCopied = Self.copiedSuffixes.contains { name.hasSuffix($0) } || name == "LICENSE"
+      guard isCopied, !isIndex, !Self.leftOut.contains(name),
+        !directoryExists(model.path + "/" + name)
       else { continue }
       let file = try MappedFile(path: model.path + "/" + name, remedy: "it was there a moment ago")
       try writeFile(file.withBytes { Array($0) }, to: directory + "/" + name)

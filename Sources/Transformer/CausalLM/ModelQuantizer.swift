@@ -35,11 +35,10 @@ package struct ModelQuantizer: Sendable {
     to target: String, extraFiles: [(name: String, bytes: [UInt8])] = [], pool: ThreadPool,
     progress: (Double) -> Void = { _ in }
   ) throws(ModelError) {
-    try ModelDirectoryWriter(target: target).write { (directory) throws(ModelError) in
-      try ModelDirectoryWriter.copyFiles(of: files, to: directory)
-      for file in extraFiles { try writeFile(file.bytes, to: directory + "/" + file.name) }
-      try writeFile(configuration(), to: directory + "/" + ModelFiles.configurationName)
-      try writeWeights(to: directory + "/" + Checkpoint.fileName, pool: pool, progress: progress)
+    try ModelDirectoryWriter(target: target).write(
+      like: files, extraFiles: extraFiles, configuration: configuration()
+    ) { (path) throws(ModelError) in
+      try writeWeights(to: path, pool: pool, progress: progress)
     }
   }
 
