@@ -34,7 +34,7 @@ package enum Checksum {
   }
 }
 
+// SAFETY: only read, while the caller waits.
 struct SharedBytes: @unchecked Sendable {
-  // SAFETY: only read, while the caller waits.
   let bytes: UnsafeRawBufferPointer
 }
