@@ -94,14 +94,14 @@ let package = Package(
     .target(
       name: "Documents",
       dependencies: [
-        "Archives", "CLinux", "CXML2", "JSON", "SearchIndex",
+        "Archives", "CLinux", "COpenSSL", "CXML2", "JSON", "SearchIndex",
         .product(name: "GRDB", package: "GRDB.swift"),
       ],
       swiftSettings: swift),
     .target(
       name: "Retrieval",
       dependencies: [
-        "COpenSSL", "Compute", "Documents", "JSON", "SearchIndex",
+        "Compute", "Documents", "JSON", "SearchIndex",
         .product(name: "GRDB", package: "GRDB.swift"),
       ],
       swiftSettings: swift),

@@ -45,12 +45,12 @@ static inline bool is_float_format(martlet_format format) {
 }
 
 // Prepared activations of one token block of `width` tokens:
-//   float formats: float [C][width]; bfloat16 pairs: bfloat16 [C / 2][width][2]
+//   float formats: float [C][width]; bfloat16 pairs: bfloat16 [C / 32][width][32]
 //   int8, int4: int8 codes [G][width][32], float scales [G][width] (for int4 powers of two), int32
 //     corrections [G][width], which undo the weights' offset: -128 or -8 times the sum of the codes
 //   nf4: int16 codes [G][width][32], in each 8 the order 0 2 4 6 1 3 5 7, float scales [G][width]
 static inline size_t prepared_token_bytes(martlet_format format, size_t columns) {
-  if (format == MARTLET_BFLOAT16_PAIRS) return 4 * divide_up(columns, 2);
+  if (format == MARTLET_BFLOAT16_PAIRS) return 2 * round_up(columns, GROUP);
   if (is_float_format(format)) return 4 * columns;
   size_t groups = padded_groups(format, columns);
   return format == MARTLET_NF4 ? groups * (64 + 4) : groups * (32 + 4 + 4);

@@ -108,10 +108,10 @@ static void prepare_float(const float *x, size_t columns, size_t width, void *bl
 }
 
 static void prepare_pairs(const float *x, size_t columns, size_t width, uint16_t *to) {
-  for (size_t k = 0; k < round_up(columns, 2); k++) {
+  for (size_t k = 0; k < round_up(columns, GROUP); k++) {
     for (size_t n = 0; n < width; n++) {
       uint16_t value = k < columns ? float_to_bfloat(x[n * columns + k]) : 0;
-      to[(k / 2 * width + n) * 2 + k % 2] = value;
+      to[(k / GROUP * width + n) * GROUP + k % GROUP] = value;
     }
   }
 }
@@ -154,7 +154,7 @@ static void tile_float(martlet_format format, const void *tile, size_t columns, 
 static void tile_pairs(const uint16_t *tile, size_t columns, const uint16_t *x, size_t width,
                        float out[TILE]) {
   for (size_t k = 0; k < round_up(columns, 2); k++) {
-    float value = bfloat_to_float(x[k / 2 * width * 2 + k % 2]);
+    float value = bfloat_to_float(x[k / GROUP * width * GROUP + k % GROUP]);
     for (size_t r = 0; r < TILE; r++) {
       out[r] = out[r] + bfloat_to_float(tile[(k / 2 * TILE + r) * 2 + k % 2]) * value;
     }
@@ -228,7 +228,7 @@ static void multiply_tile(const product_part *p, const uint8_t *tile, size_t n, 
   size_t blocks = weight_blocks(p->format, p->columns), width = p->width;
   size_t groups = padded_groups(p->format, p->columns);
   if (p->format == MARTLET_BFLOAT16_PAIRS) {
-    const uint16_t *x = (const uint16_t *)p->block + 2 * n;
+    const uint16_t *x = (const uint16_t *)p->block + GROUP * n;
     tile_pairs((const uint16_t *)tile, p->columns, x, width, out);
   } else if (is_float_format(p->format)) {
     tile_float(p->format, tile, p->columns, (const float *)p->block + n, width, out);
@@ -257,5 +257,5 @@ void portable_fold(const product_part *p) {
 }
 
 void portable_multiply(const martlet_product *p, size_t tile_begin, size_t tile_end) {
-  martlet_multiply_in_parts(p, tile_begin, tile_end, 1, portable_fold, &martlet_portable_kernels);
+  martlet_multiply_in_parts(p, tile_begin, tile_end, 1, portable_fold, portable_finish);
 }

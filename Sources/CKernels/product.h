@@ -11,9 +11,7 @@ typedef struct {
   martlet_format format;
   size_t columns;
   const uint8_t *tiles[PART_TILES];
-  const uint8_t *next[PART_TILES];  // the tiles of the part after this one: what to prefetch
   size_t tile_count;
-  bool cold;                        // the first to read these tiles: they come from memory
   const uint8_t *block;             // prepared activations of `width` tokens
   size_t width;
   float *output;                    // token n's 16 values of tile t:
@@ -21,14 +19,25 @@ typedef struct {
   size_t rows;                      // to be written, counted from the first tile's first row
 } product_part;
 
-/// The oracle's fold, of any number of tiles.
-void portable_fold(const product_part *part);
+static inline bool is_gated(const martlet_product *p) {
+  return p->activation >= MARTLET_GATED_SILU;
+}
+
+/// Writes the products of a part to its output.
+typedef void fold_function(const product_part *part);
+/// Takes the sums of a part that begins at `row`, [tiles][width][16], from its output; adds biases,
+/// applies the activation, and writes or adds what comes of it to the product's own `output`.
+typedef void finish_function(const martlet_product *product, const product_part *part, size_t row,
+                             float *output);
+
+/// The oracle's; folds any number of tiles.
+fold_function portable_fold;
+finish_function portable_finish;
 
 /// Runs `fold` over all tokens and the tiles [tile_begin, tile_end), at most `most_tiles` at a time,
-/// and adds biases and activations, by the functions of `table`. Tiles go through in panels that
-/// stay in the second-level cache while all tokens pass over them.
+/// and `finish` where there is anything to do but to write. Tiles go through in panels that stay in
+/// the second-level cache while all tokens pass over them.
 void martlet_multiply_in_parts(const martlet_product *product, size_t tile_begin, size_t tile_end,
-                               size_t most_tiles, void (*fold)(const product_part *part),
-                               const martlet_kernels *table);
+                               size_t most_tiles, fold_function *fold, finish_function *finish);
 
 #endif

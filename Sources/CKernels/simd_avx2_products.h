@@ -62,7 +62,6 @@ SIMD_INLINE void fold_integer(martlet_format format, size_t tokens, const produc
   integer_tokens from = integer_tokens_of(p, first);
   float sums[SIDE_TOKENS][TILE] = {{0}};
   for (size_t b = 0; b < blocks; b++) {
-    if (p->cold && first == 0) prefetch_ahead(p, 1, b, blocks, block_bytes);
     for (size_t h = 0; h < 2; h++) {
       const uint8_t *block = p->tiles[0] + b * block_bytes;
       const uint8_t *codes = block + h * code_bytes, *scales = block + 2 * code_bytes + 32 * h;
@@ -110,7 +109,6 @@ SIMD_INLINE void fold_nf4(size_t tokens, const product_part *p, size_t first) {
   nf4_tokens from = nf4_tokens_of(p, first);
   float sums[SIDE_TOKENS][TILE] = {{0}};
   for (size_t b = 0; b < blocks; b++) {
-    if (p->cold && first == 0) prefetch_ahead(p, 1, b, blocks, NF4_BLOCK_BYTES);
     for (size_t quarter = 0; quarter < 4; quarter++) {
       const uint8_t *block = p->tiles[0] + b * NF4_BLOCK_BYTES;
       const uint8_t *codes = block + 256 * quarter, *scales = block + 1024 + 32 * (quarter / 2);
@@ -142,7 +140,6 @@ SIMD_INLINE void fold_nf4(size_t tokens, const product_part *p, size_t first) {
 SIMD_INLINE product_part tile_of(const product_part *p, size_t tile) {
   product_part one = *p;
   one.tiles[0] = p->tiles[tile];
-  one.next[0] = p->next[tile];
   one.tile_count = 1;
   one.output = p->output + tile * p->tile_step;
   one.rows = p->rows - tile * TILE;

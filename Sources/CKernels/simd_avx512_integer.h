@@ -3,9 +3,10 @@
 // integers are folded into a float per group of 32. Lane r is row r of the tile. Equal to the oracle
 // bit for bit.
 //
-// Two tiles times four tokens are in registers together: a broadcast of activations serves both
-// tiles (the processor loads no more than it multiplies), and eight independent chains of additions
-// hide each other's latency.
+// Two tiles times four tokens are in registers together, eight independent chains of additions that
+// hide each other's latency. A group's integers become floats while the next group is multiplied:
+// conversions and scaling run beside the multipliers, and a processor doesn't look far enough ahead
+// to find that by itself.
 
 enum { SIDE_TILES = 2, SIDE_TOKENS = 4 };
 
@@ -41,45 +42,61 @@ SIMD_INLINE __m512i add_products(martlet_format format, __m512i sums, __m512i w,
 // Four bytes to every lane.
 SIMD_INLINE __m512i word_lanes(const void *p) { return _mm512_set1_epi32(word_at(p)); }
 
+// The sums of a group that are not yet added as floats, with what they are to be multiplied by.
+typedef struct {
+  __m512i dots[SIDE_TILES][SIDE_TOKENS];
+  __m512 weight_scales[SIDE_TILES];
+  const float *token_scales;
+} integer_sums;
+
+SIMD_INLINE void add_scaled_sum(martlet_format format, const integer_sums *group, size_t t,
+                                size_t n, __m512 sums[SIDE_TILES][SIDE_TOKENS]) {
+  __m512 dot = _mm512_cvtepi32_ps(group->dots[t][n]), scale = group->weight_scales[t];
+  __m512 token_scale = broadcast(group->token_scales[n]);
+  if (format == MARTLET_INT4) {  // a power of two: exact, and beside the multipliers
+    dot = _mm512_scalef_ps(dot, _mm512_getexp_ps(token_scale));
+    sums[t][n] = _mm512_fmadd_ps(dot, scale, sums[t][n]);
+  } else {
+    sums[t][n] = _mm512_fmadd_ps(dot, _mm512_mul_ps(scale, token_scale), sums[t][n]);
+  }
+}
+
+// The products of the group at `codes` and `from` into `waiting`, whose own sums are added first.
 SIMD_INLINE void fold_group(martlet_format format, size_t tiles, size_t tokens,
                             const uint8_t *const codes[], const uint8_t *const scales[],
-                            const integer_tokens *from, __m512 sums[SIDE_TILES][SIDE_TOKENS]) {
-  __m512i dots[SIDE_TILES][SIDE_TOKENS];
+                            const integer_tokens *from, integer_sums *waiting,
+                            __m512 sums[SIDE_TILES][SIDE_TOKENS]) {
+  integer_sums group = {.token_scales = from->scales};
   UNROLL for (size_t n = 0; n < tokens; n++) {
-    UNROLL for (size_t t = 0; t < tiles; t++) dots[t][n] = _mm512_set1_epi32(from->corrections[n]);
+    __m512i correction = _mm512_set1_epi32(from->corrections[n]);
+    UNROLL for (size_t t = 0; t < tiles; t++) group.dots[t][n] = correction;
   }
   if (tokens == 1) {  // alone, a token has two chains of additions per tile
-    UNROLL for (size_t t = 0; t < tiles; t++) dots[t][1] = _mm512_setzero_si512();
+    UNROLL for (size_t t = 0; t < tiles; t++) group.dots[t][1] = _mm512_setzero_si512();
   }
+  size_t added = 0;
   UNROLL for (size_t j = 0; j < 4; j++) {
     __m512i w[SIDE_TILES][2];
     UNROLL for (size_t t = 0; t < tiles; t++) unpack(format, codes[t], j, w[t]);
     UNROLL for (size_t half = 0; half < 2; half++) {
       UNROLL for (size_t n = 0; n < tokens; n++) {
         __m512i x = word_lanes(from->x + GROUP * n + 8 * j + 4 * half);
-        __asm__("" : "+v"(x));  // keeps the compiler from loading it once per tile
         size_t chain = tokens == 1 ? half : n;
         UNROLL for (size_t t = 0; t < tiles; t++) {
-          dots[t][chain] = add_products(format, dots[t][chain], w[t][half], x);
+          group.dots[t][chain] = add_products(format, group.dots[t][chain], w[t][half], x);
         }
       }
-    }
-  }
-  if (tokens == 1) {
-    UNROLL for (size_t t = 0; t < tiles; t++) dots[t][0] = _mm512_add_epi32(dots[t][0], dots[t][1]);
-  }
-  UNROLL for (size_t t = 0; t < tiles; t++) {
-    __m512 scale = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)scales[t]));
-    UNROLL for (size_t n = 0; n < tokens; n++) {
-      __m512 dot = _mm512_cvtepi32_ps(dots[t][n]), x_scale = broadcast(from->scales[n]);
-      if (format == MARTLET_INT4) {  // a power of two: exact, and beside the multipliers
-        dot = _mm512_scalef_ps(dot, _mm512_getexp_ps(x_scale));
-        sums[t][n] = _mm512_fmadd_ps(dot, scale, sums[t][n]);
-      } else {
-        sums[t][n] = _mm512_fmadd_ps(dot, _mm512_mul_ps(scale, x_scale), sums[t][n]);
+      if (added < tiles * tokens) {
+        add_scaled_sum(format, waiting, added % tiles, added / tiles, sums);
+        added++;
       }
     }
   }
+  UNROLL for (size_t t = 0; t < tiles; t++) {
+    if (tokens == 1) group.dots[t][0] = _mm512_add_epi32(group.dots[t][0], group.dots[t][1]);
+    group.weight_scales[t] = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)scales[t]));
+  }
+  *waiting = group;
 }
 
 SIMD_INLINE void fold_integer(martlet_format format, size_t tiles, size_t tokens,
@@ -87,12 +104,12 @@ SIMD_INLINE void fold_integer(martlet_format format, size_t tiles, size_t tokens
   const size_t code_bytes = format == MARTLET_INT4 ? 256 : 512, block_bytes = 2 * code_bytes + 64;
   size_t blocks = weight_blocks(format, p->columns);
   integer_tokens from = integer_tokens_of(p, first);
+  integer_sums waiting = {.token_scales = from.scales};  // all zero
   __m512 sums[SIDE_TILES][SIDE_TOKENS];
   UNROLL for (size_t t = 0; t < tiles; t++) {
     UNROLL for (size_t n = 0; n < tokens; n++) sums[t][n] = zeros();
   }
   for (size_t b = 0; b < blocks; b++) {
-    if (p->cold && first == 0) prefetch_ahead(p, tiles, b, blocks, block_bytes);
     UNROLL for (size_t h = 0; h < 2; h++) {
       const uint8_t *codes[SIDE_TILES], *scales[SIDE_TILES];
       UNROLL for (size_t t = 0; t < tiles; t++) {
@@ -100,12 +117,15 @@ SIMD_INLINE void fold_integer(martlet_format format, size_t tiles, size_t tokens
         codes[t] = block + h * code_bytes;
         scales[t] = block + 2 * code_bytes + 32 * h;
       }
-      fold_group(format, tiles, tokens, codes, scales, &from, sums);
+      fold_group(format, tiles, tokens, codes, scales, &from, &waiting, sums);
       next_group(&from, p->width);
     }
   }
   UNROLL for (size_t n = 0; n < tokens; n++) {
-    UNROLL for (size_t t = 0; t < tiles; t++) store_sums(p, t, first + n, sums[t][n]);
+    UNROLL for (size_t t = 0; t < tiles; t++) {
+      add_scaled_sum(format, &waiting, t, n, sums);
+      store_sums(p, t, first + n, sums[t][n]);
+    }
   }
 }
 

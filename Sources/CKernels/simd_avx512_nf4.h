@@ -3,8 +3,8 @@
 // activations, by vpdpwssd where there is VNNI. Integers are folded into a float every 32 columns:
 // 32 x 2047 x 32767 still fits. Equal to the oracle bit for bit.
 //
-// Two tiles times eight tokens go together, so that a broadcast serves both tiles and a look-up all
-// tokens; their floats wait on the stack while the integers are in registers.
+// Two tiles times eight tokens go together, so that a look-up serves all tokens; their floats wait on
+// the stack while the integers are in registers.
 
 enum { NF4_TILES = 2, NF4_TOKENS = NF4_TOKEN_BLOCK };
 
@@ -13,20 +13,24 @@ SIMD_INLINE __m512i look_up(__m512i values, __m512i four, size_t step) {
   return _mm512_permutexvar_epi16(_mm512_srli_epi16(four, 4 * (unsigned)step), values);
 }
 
-SIMD_INLINE __m512i add_word_products(__m512i sums, __m512i w, __m512i x) {
+// sums + the products of two columns; the two activations at `x` are the same for all rows.
+SIMD_INLINE __m512i add_word_products(__m512i sums, __m512i w, const void *x) {
 #if SIMD_VNNI
-  return _mm512_dpwssd_epi32(sums, w, x);
+  // The intrinsic would do, but LLVM (21) makes two instructions of it that take half as long again.
+  __asm__("vpdpwssd %2%{1to16%}, %1, %0" : "+v"(sums) : "v"(w), "m"(*(const char(*)[4])x));
+  return sums;
 #else
-  return _mm512_add_epi32(sums, _mm512_madd_epi16(w, x));
+  return _mm512_add_epi32(sums, _mm512_madd_epi16(w, word_lanes(x)));
 #endif
 }
 
-// The 32 columns at `codes` and `from`.
+// The 32 columns at `codes` and `from`. A token alone has four chains of additions.
 SIMD_INLINE void fold_quarter(size_t tiles, size_t tokens, __m512i values,
                               const uint8_t *const codes[], const uint8_t *const scales[],
                               const nf4_tokens *from, float sums[NF4_TILES][NF4_TOKENS][TILE]) {
+  const size_t chains = tokens == 1 ? 4 : tokens;
   __m512i dots[NF4_TILES][NF4_TOKENS];
-  UNROLL for (size_t n = 0; n < tokens; n++) {
+  UNROLL for (size_t n = 0; n < chains; n++) {
     UNROLL for (size_t t = 0; t < tiles; t++) dots[t][n] = _mm512_setzero_si512();
   }
   UNROLL for (size_t j = 0; j < 4; j++) {
@@ -36,15 +40,19 @@ SIMD_INLINE void fold_quarter(size_t tiles, size_t tokens, __m512i values,
       __m512i w[NF4_TILES];
       UNROLL for (size_t t = 0; t < tiles; t++) w[t] = look_up(values, four[t], step);
       UNROLL for (size_t n = 0; n < tokens; n++) {
-        __m512i x = word_lanes(from->x + GROUP * n + 8 * j + 2 * step);
-        __asm__("" : "+v"(x));  // keeps the compiler from loading it once per tile
+        const int16_t *x = from->x + GROUP * n + 8 * j + 2 * step;
+        size_t chain = tokens == 1 ? step : n;
         UNROLL for (size_t t = 0; t < tiles; t++) {
-          dots[t][n] = add_word_products(dots[t][n], w[t], x);
+          dots[t][chain] = add_word_products(dots[t][chain], w[t], x);
         }
       }
     }
   }
   UNROLL for (size_t t = 0; t < tiles; t++) {
+    if (tokens == 1) {
+      dots[t][0] = _mm512_add_epi32(_mm512_add_epi32(dots[t][0], dots[t][1]),
+                                    _mm512_add_epi32(dots[t][2], dots[t][3]));
+    }
     __m512 scale = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)scales[t]));
     UNROLL for (size_t n = 0; n < tokens; n++) {
       __m512 factor = _mm512_mul_ps(scale, broadcast(from->scales[n]));
@@ -63,7 +71,6 @@ SIMD_INLINE void fold_nf4(size_t tiles, size_t tokens, const product_part *p, si
   float sums[NF4_TILES][NF4_TOKENS][TILE] __attribute__((aligned(64)));
   memset(sums, 0, sizeof sums);
   for (size_t b = 0; b < blocks; b++) {
-    if (p->cold && first == 0) prefetch_ahead(p, tiles, b, blocks, NF4_BLOCK_BYTES);
     for (size_t quarter = 0; quarter < 4; quarter++) {
       const uint8_t *codes[NF4_TILES], *scales[NF4_TILES];
       UNROLL for (size_t t = 0; t < tiles; t++) {

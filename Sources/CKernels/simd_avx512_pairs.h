@@ -9,18 +9,19 @@ SIMD_INLINE void fold_pairs_of(size_t tiles, size_t tokens, const product_part *
     UNROLL for (size_t n = 0; n < tokens; n++) sums[t][n] = zeros();
   }
   size_t pairs = divide_up(p->columns, 2);
-  const uint32_t *x = (const uint32_t *)p->block + first;  // [pairs][width]
-  for (size_t k = 0; k < pairs; k++, x += p->width) {
+  const uint32_t *x = (const uint32_t *)p->block + 16 * first;  // [C / 32][width][16]
+  for (size_t k = 0; k < pairs; k++) {
     __m512bh w[FLOAT_TILES];
     UNROLL for (size_t t = 0; t < tiles; t++) {
       w[t] = (__m512bh)_mm512_loadu_si512(p->tiles[t] + 4 * TILE * k);
     }
     UNROLL for (size_t n = 0; n < tokens; n++) {
-      __m512bh value = (__m512bh)_mm512_set1_epi32((int)x[n]);
+      __m512bh value = (__m512bh)_mm512_set1_epi32((int)x[16 * n]);
       UNROLL for (size_t t = 0; t < tiles; t++) {
         sums[t][n] = _mm512_dpbf16_ps(sums[t][n], w[t], value);
       }
     }
+    x += k % 16 == 15 ? 16 * p->width - 15 : 1;
   }
   UNROLL for (size_t n = 0; n < tokens; n++) {
     UNROLL for (size_t t = 0; t < tiles; t++) store_sums(p, t, first + n, sums[t][n]);
@@ -43,17 +44,14 @@ SIMD static void fold_pairs(const product_part *p) {
 }
 
 // Sixteen pairs of a token at a time, rounded to nearest, ties to even; subnormals become zero.
-SIMD static void prepare_pairs(const float *x, size_t columns, size_t width, uint32_t *to) {
+SIMD static void prepare_pairs(const float *x, size_t columns, size_t width, char *to) {
   for (size_t n = 0; n < width; n++, x += columns) {
-    for (size_t i = 0; i < columns; i += 32) {
-      uint32_t pairs[16] __attribute__((aligned(64)));
+    for (size_t i = 0; i < columns; i += GROUP) {
       size_t left = columns - i;
       floats low = load_first(x + i, left);
       floats high = load_first(x + i + 16, left > 16 ? left - 16 : 0);
-      _mm512_store_si512(pairs, (__m512i)_mm512_cvtne2ps_pbh(high, low));
-      for (size_t k = 0; k < smaller(16, divide_up(left, 2)); k++) {
-        to[(i / 2 + k) * width + n] = pairs[k];
-      }
+      __m512i pairs = (__m512i)_mm512_cvtne2ps_pbh(high, low);
+      _mm512_store_si512(to + 2 * (i * width + GROUP * n), pairs);
     }
   }
 }
@@ -67,6 +65,6 @@ static void prepare_any(martlet_format format, const float *x, size_t columns, s
   size_t per_block = martlet_token_block(format), bytes = prepared_block_bytes(format, columns);
   for (size_t b = block_begin; b < block_end; b++) {
     size_t first = b * per_block, width = smaller(per_block, tokens - first);
-    prepare_pairs(x + first * columns, columns, width, (uint32_t *)((char *)prepared + b * bytes));
+    prepare_pairs(x + first * columns, columns, width, (char *)prepared + b * bytes);
   }
 }

@@ -1,23 +1,8 @@
-// What all products share: how a part's sums are written and its weights fetched. Compiled once per
-// instruction set (simd_table.h).
+// What all products share: how a part's sums are written and where its activations lie. Compiled
+// once per instruction set (simd_table.h).
 
 SIMD_INLINE void store_sums(const product_part *p, size_t tile, size_t token, floats sums) {
   store_first(p->output + token * p->token_step + tile * p->tile_step, p->rows - TILE * tile, sums);
-}
-
-enum { BLOCKS_AHEAD = 8 };
-
-// Fetches the tiles' blocks BLOCKS_AHEAD of block b; beyond their ends those of the next part.
-SIMD_INLINE void prefetch_ahead(const product_part *p, size_t tiles, size_t b, size_t blocks,
-                                size_t block_bytes) {
-  size_t ahead = b + BLOCKS_AHEAD;
-  UNROLL for (size_t t = 0; t < tiles; t++) {
-    const uint8_t *from = ahead < blocks ? p->tiles[t] + ahead * block_bytes
-                                         : p->next[t] + (ahead - blocks) * block_bytes;
-    UNROLL for (size_t i = 0; i < block_bytes; i += 64) {
-      _mm_prefetch((const char *)from + i, _MM_HINT_T0);
-    }
-  }
 }
 
 // Four bytes at any address.

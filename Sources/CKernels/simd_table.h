@@ -11,6 +11,7 @@
 #include "simd_quantize.h"
 #include "simd_prepare.h"
 #include "simd_product.h"
+#include "simd_finish.h"
 #include "simd_float.h"
 #if SIMD_AVX512
 #include "simd_avx512_integer.h"
@@ -30,7 +31,7 @@
 #endif
 
 static void simd_multiply(const martlet_product *p, size_t tile_begin, size_t tile_end) {
-  void (*const folds[])(const product_part *) = {
+  fold_function *const folds[] = {
       [MARTLET_FLOAT32] = fold_float32,   [MARTLET_FLOAT16] = fold_float16,
       [MARTLET_BFLOAT16] = fold_bfloat16, [MARTLET_INT8] = fold_int8,
       [MARTLET_INT4] = fold_int4,         [MARTLET_NF4] = fold_nf4_part,
@@ -41,7 +42,7 @@ static void simd_multiply(const martlet_product *p, size_t tile_begin, size_t ti
   size_t most = is_float_format(p->format) ? FLOAT_TILES : SIDE_TILES;
   if (p->tokens == 1) most = is_float_format(p->format) ? 4 : 1;
   if (p->format == MARTLET_BFLOAT16_PAIRS) most = FLOAT_TILES;
-  martlet_multiply_in_parts(p, tile_begin, tile_end, most, folds[p->format], &SIMD_TABLE);
+  martlet_multiply_in_parts(p, tile_begin, tile_end, most, folds[p->format], simd_finish);
 }
 
 const martlet_kernels SIMD_TABLE = {

@@ -1,31 +1,10 @@
-// The limits that speed is measured against, found by doing nothing else: reading memory,
-// multiplying registers, sharing nothing among threads. Relies on the pool being idle; other work on
+// The limits that speed is measured against, found by doing nothing else: multiplying registers,
+// sharing nothing among threads. Relies on the pool being idle; other work on
 // the machine worsens them all.
 
 import CKernels
 
 extension Processor {
-  /// Bytes per second at which the pool's threads read `byteCount` bytes of memory once, the best of
-  /// three passes: the limit of decoding.
-  package static func measureReadBandwidth(byteCount: Int, pool: ThreadPool) throws -> Double {
-    let buffer = try AlignedBuffer(byteCount: byteCount)
-    let chunk = 4 << 20
-    let chunks = max(1, byteCount / chunk)
-    let lines = min(chunk, byteCount) / 64 * 64
-    // Written once: untouched pages would all be the kernel's one page of zeros.
-    pool.parallelFor(chunks) { range in
-      for i in range {
-        let bytes = buffer.elements(of: UInt8.self, at: i * lines)
-        bytes.update(repeating: 1, count: lines)
-      }
-    }
-    return bestRate(work: Double(chunks * lines)) {
-      pool.parallelFor(chunks) { range in
-        for i in range { _ = kernels.read_sum(buffer.pointer + i * lines, lines) }
-      }
-    }
-  }
-
   /// Additions and multiplications of bytes per second, all threads together, the best of three
   /// passes: the limit of prefill in int4 and int8. nil where the processor has no such instruction.
   package static func measureIntegerPeak(pool: ThreadPool) -> Double? {

@@ -9,10 +9,16 @@ package struct DocumentInput: Sendable, Hashable {
   package var id: String?
   package var text: String
   package var metadata: JSONObject
+  /// What it was read from, where that may hold other documents another time: those of a source that
+  /// it no longer holds can be told from all others.
+  package var source: String?
 
-  package init(id: String? = nil, text: String, metadata: JSONObject = [:]) {
+  package init(
+    id: String? = nil, text: String, metadata: JSONObject = [:], source: String? = nil
+  ) {
     self.id = id
     self.text = text
     self.metadata = metadata
+    self.source = source
   }
 }

@@ -1,5 +1,5 @@
 // Responses as bytes: the head with the framing that the body and the client's version ask for, and
-// the chunks. Says no more than it must: no Server header, no reason phrase of its own.
+// the chunks. Says no more than it must: no Server header.
 
 import Dispatch
 import Glibc
@@ -30,7 +30,7 @@ enum MessageWriter {
     var head: [UInt8] = []
     head.reserveCapacity(512)
     func add(_ text: String) { head.append(contentsOf: text.utf8) }
-    add("HTTP/1.1 \(response.status.code) \(response.status.reasonPhrase)\r\n")
+    add("HTTP/1.1 \(response.status.code) \(ReasonPhrase.of(response.status))\r\n")
     for field in response.headers where !isOurs(field.name) {
       add(field.name.rawName)
       add(": ")

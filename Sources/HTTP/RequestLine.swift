@@ -12,7 +12,7 @@ struct RequestLine: Sendable {
   let minorVersion: Int
 
   private static let methods: [HTTPRequest.Method] = [
-    .get, .head, .post, .put, .delete, .options, .patch,
+    .get, .head, .post, .put, .delete, .options, .patch, .trace,
   ]
 
   init(_ line: [UInt8], targetLimit: Int) throws(ProtocolFailure) {

@@ -26,6 +26,7 @@ final class ServerConnection: ConnectionHandler {
   /// Body bytes that have come since the deadline was last moved.
   private var bodyProgress = 0
   private var hasEnded = false
+  private var isCounted = false
 
   /// Reading pauses beyond this while an answer is being made.
   private static let pipelineBytes = 64 << 10
@@ -40,7 +41,7 @@ final class ServerConnection: ConnectionHandler {
   // MARK: ConnectionHandler
 
   func opened(_ connection: Connection, on loop: isolated EventLoop) {
-    core.connectionOpened()
+    isCounted = core.connectionOpened()
     peer = connection.peer?.host ?? ""
     connection.setDeadline(.now + core.configuration.headTimeout, on: loop)
   }
@@ -85,7 +86,7 @@ final class ServerConnection: ConnectionHandler {
     if case .responding(let task) = phase { task.cancel() }
     phase = .closing
     input = []
-    core.connectionClosed()
+    if isCounted { core.connectionClosed() }
   }
 
   // MARK: Parsing

@@ -40,8 +40,15 @@ final class ServerCore: Sendable {
 
   var isDraining: Bool { state.withLock { $0.isDraining } }
 
-  func connectionOpened() { state.withLock { $0.connectionCount += 1 } }
+  /// Whether the connection is counted: those that come during a drain are answered, not waited for.
+  func connectionOpened() -> Bool {
+    state.withLock { state in
+      if !state.isDraining { state.connectionCount += 1 }
+      return !state.isDraining
+    }
+  }
 
+  /// Of one that was counted.
   func connectionClosed() {
     let emptied = state.withLock { state -> AsyncStream<Never>.Continuation? in
       state.connectionCount -= 1
@@ -96,6 +103,12 @@ final class ServerCore: Sendable {
       return router.errorRenderer(.expectationFailed, "only 'Expect: 100-continue' is understood")
     }
     if let refusal = router.preflight?(request) { return refusal }
+    let codings = FieldSyntax.list(request.headers[.contentEncoding] ?? "")
+    if let coding = codings.first(where: { $0 != "identity" }) {
+      return router.errorRenderer(
+        .unsupportedMediaType, "content coding '\(coding)' is not supported; send the body as it is"
+      )
+    }
     let methodsWithBody: [HTTPRequest.Method] = [.post, .put, .patch]
     if head.framing == .none, !route.optionalBody, methodsWithBody.contains(request.method) {
       return router.errorRenderer(

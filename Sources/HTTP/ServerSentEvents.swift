@@ -9,10 +9,13 @@ package struct ServerSentEvents: Sendable {
   private let stream: any ResponseStream
   private let silence: Silence
 
+  /// Shorter than the patience of the usual proxies.
+  package static let standardHeartbeat = Duration.seconds(15)
+
   /// Answers 200 with an event stream. The body runs in the request's task; the heartbeat stops
   /// when it returns. An error that it throws cuts the connection.
   package static func response(
-    heartbeat: Duration = .seconds(15), headers: HTTPFields = [:],
+    heartbeat: Duration = standardHeartbeat, headers: HTTPFields = [:],
     _ body: @escaping @Sendable (ServerSentEvents) async throws -> Void
   ) -> Response {
     var headers = headers

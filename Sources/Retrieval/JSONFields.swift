@@ -1,5 +1,6 @@
 // Reading one JSON object of a request field by field, so that every refusal names the field.
-// Null counts as missing. Unknown fields are left alone: clients of other servers send their own.
+// Null counts as missing. Fields of other names are refused where `refuseOthers` is called: a setting
+// that was misspelt would silently not count.
 
 package import JSON
 
@@ -15,6 +16,12 @@ package struct JSONFields {
     }
     self.object = object
     prefix = field.isEmpty ? "" : field + "."
+  }
+
+  /// Throws for the first field that is none of these.
+  package func refuseOthers(than known: [String]) throws(RetrievalError) {
+    guard let other = object.keys.first(where: { !known.contains($0) }) else { return }
+    throw invalid(other, "there is no such field; there are \(known.joined(separator: ", "))")
   }
 
   package func name(_ key: String) -> String { prefix + key }

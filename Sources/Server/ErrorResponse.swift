@@ -37,7 +37,9 @@ enum ErrorResponse {
       APIError(
         status: status.code,
         type: status.code < 500 ? "invalid_request_error" : "server_error",
-        message: message, code: code))
+        message: status == .contentTooLarge
+          ? message + ": send less, or raise --max-body" : message,
+        code: code))
   }
 
   /// `{"error":{...}}`, as a body or as an event of a stream that has already begun.
@@ -49,5 +51,16 @@ enum ErrorResponse {
       "code": error.code.map(JSONValue.string) ?? .null,
     ]
     return JSONValue.object(["error": .object(fields)]).serialized()
+  }
+}
+
+extension ServerSentEvents {
+  /// What the work throws becomes the last event of a stream whose status has gone out already.
+  func tellingErrors(_ work: () async throws -> Void) async throws {
+    do {
+      try await work()
+    } catch let error where !(error is CancellationError) && !(error is HTTPError) {
+      try await data(ErrorResponse.body(of: APIError(error) ?? .unexpected))
+    }
   }
 }

@@ -30,21 +30,23 @@ struct House: Sendable {
     // Reading and quantising take seconds: off the cooperative pool.
     do {
       let thread = try ComputeThread(name: "load", niceness: 0)
-      let (chat, adapters, embedding, rerank) = try await thread.perform {
+      let (directory, chat, adapters, embedding, rerank) = try await thread.perform {
+        // First, since whoever can't have it need not wait for the models.
+        let directory = try DataDirectory(
+          claiming: configuration.data, holder: serverURL ?? "martlet")
         let chat = try loader.chatModel(progress: progress)
         let embedding = try loader.embeddingModel()
         return (
-          chat, try loader.adapters(of: chat, besides: embedding), embedding,
+          directory, chat, try loader.adapters(of: chat, besides: embedding), embedding,
           try loader.rerankModel()
         )
       }
       let documents = try await DocumentStore.open(
         DocumentStoreConfiguration(
           dataDirectory: configuration.data, keepsVectorsOnDisk: configuration.vectorsOnDisk),
-        embedder: embedding.map { EmbedderBridge(embedder: $0.embedder) },
+        in: directory, embedder: embedding.map { EmbedderBridge(embedder: $0.embedder) },
         reranker: rerank.map { RerankerBridge(reranker: $0.reranker) }, pool: pool
       ) { logger.warning("\($0)") }
-      if let serverURL { documents.announce(serverURL: serverURL) }
       return House(
         chat: chat, adapters: adapters, embedding: embedding, rerank: rerank,
         documents: documents, pool: pool)

@@ -43,7 +43,7 @@ extension EventLoop {
     throw failure
   }
 
-  package func stopListening() {
+  func stopListening() {
     guard let listener else { return }
     unwatch(listener.descriptor)
     _ = close(listener.descriptor)

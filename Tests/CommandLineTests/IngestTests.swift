@@ -48,6 +48,10 @@ import Testing
     #expect(try select(["*.md"]) == ["b.md", "drafts/e.md", "sub/d.md"])
     #expect(try select([], ["drafts", "*.txt"]) == ["b.md", "sub/d.md"])
     #expect(try select(["sub/**"]) == ["sub/d.md"])
+    func others(_ exclude: [String] = []) -> [String] {
+      PathSelection(paths: [folder.path], include: [], exclude: exclude).otherFiles()
+    }
+    #expect(others() == [folder.path + "/c.bin"] && others(["*.bin"]) == [])
     // Named files are read whatever they are called.
     let named = PathSelection(paths: [folder.path + "/c.bin"], include: [], exclude: [])
     #expect(try names(named, folder) == ["c.bin"])
@@ -115,6 +119,7 @@ import Testing
   private final class FakeAPI: APIClient {
     let stored = Mutex<[String: JSONValue]>([:])
     let posts = Mutex<[String]>([])
+    let made = Mutex<[String]>([])
     private let lastAnswer = Mutex(JSONValue.null)
 
     func call(_ method: HTTPRequest.Method, _ path: String, _ body: JSONValue?) async throws
@@ -133,12 +138,19 @@ import Testing
         ]
         lastAnswer.withLock { $0 = answer }
         return answer
+      case .put:
+        made.withLock { $0.append(path) }
+        return [:]
+      case .get where path == "/collections":
+        return ["collections": [["name": "default"]]]
       case .delete:
-        let id = path.split(separator: "/").last.map(String.init)?.removingPercentEncoding
-        stored.withLock { $0[id ?? ""] = nil }
+        for id in body?["ids"]?.array ?? [] { stored.withLock { $0[id.string ?? ""] = nil } }
         return .null
       default:
+        let wanted = path.split(separator: "&").first { $0.hasPrefix("source=") }
+          .flatMap { String($0.dropFirst("source=".count)).removingPercentEncoding }
         let all = stored.withLock { $0.values.sorted { "\($0)" < "\($1)" } }
+          .filter { wanted == nil || $0["source"]?.string == wanted }
         return ["documents": .array(all), "next": .null]
       }
     }
@@ -161,24 +173,64 @@ import Testing
     DocumentInput(id: id, text: "text", metadata: ["path": .string(file)])
   }
 
-  @Test func documentsThatAFileNoLongerHoldsAreRemoved() async throws {
+  @Test(arguments: [false, true])
+  func documentsThatAFileNoLongerHoldsAreRemoved(knowsAll: Bool) async throws {
     let api = FakeAPI()
     let first = try Ingestion(api, collection: "c", isQuiet: true)
-    await first.store("f/a.json", file: "f/a.json") {
+    await first.store(file: "f/a.json") {
       [self.document(nil, "f/a.json"), self.document("文/b", "f/a.json")]
     }
-    await first.store("f/b.md", file: "f/b.md") { [self.document("f/b.md", "f/b.md")] }
-    #expect(api.ids == ["f/a.json#1", "f/b.md", "文/b"])
-    // Another run learns what is there.
+    // One of another file's documents says by its metadata that it belongs to the first.
+    await first.store(file: "f/b.csv") { [self.document("b#1", "f/a.json")] }
+    await first.store("stdin") { [self.document("stdin", "f/a.json")] }
+    #expect(api.ids == ["b#1", "f/a.json#1", "stdin", "文/b"])
+    // Another run learns what is there: of every source with --watch, else of each in its turn.
     let second = try Ingestion(api, collection: "c", isQuiet: true)
-    try await second.learnKnown()
-    await second.store("f/a.json", file: "f/a.json") { [self.document(nil, "f/a.json")] }
-    #expect(api.ids == ["f/a.json#1", "f/b.md"])
+    if knowsAll { try await second.learnKnown() }
+    await second.store(file: "./f/../f/a.json") { [self.document("f/a.json#1", "f/a.json")] }
+    #expect(api.ids == ["b#1", "f/a.json#1", "stdin"])
+    await second.store(file: "f/b.csv") { throw CommandFailure.failure("no") }
+    #expect(api.ids == ["b#1", "f/a.json#1", "stdin"])
+    #expect(await second.totals.removed == 1)
+    guard knowsAll else { return }
     await second.forget(at: "f", except: ["f/a.json"])
-    #expect(api.ids == ["f/a.json#1"])
+    #expect(api.ids == ["f/a.json#1", "stdin"])
     await second.forget(at: "f/a.json", except: [])
-    #expect(api.ids == [])
-    #expect(await second.totals.failures == 0)
+    #expect(api.ids == ["stdin"])
+    #expect(await second.totals.failures == 1)
+  }
+
+  @Test func manyDocumentsAreRemovedInParts() async throws {
+    let api = FakeAPI()
+    for count in [1200, 10] {
+      let ingestion = try Ingestion(api, collection: "c", isQuiet: true)
+      await ingestion.store(file: "rows.csv") {
+        (0..<count).map { self.document("\($0)", "rows.csv") }
+      }
+      #expect(api.ids.count == count)
+    }
+  }
+
+  @Test func missingCollectionsAreMade() async throws {
+    let api = FakeAPI()
+    for name in ["default", "notes", "odd?/name"] {
+      try await Ingestion(api, collection: name, isQuiet: true).makeCollection()
+    }
+    #expect(
+      api.made.withLock { $0 } == ["/collections/notes", "/collections/odd%3F%2Fname"])
+  }
+
+  @Test func whyAFileCanNotBeReadIsSaid() throws {
+    let folder = try Folder()
+    let reading = FileReading(fields: nil, charset: nil)
+    for (name, reason) in [
+      ("/gone.txt", "No such file"), ("", "not a file"), ("/a\u{FFFD}.txt", "not UTF-8"),
+    ] {
+      let failure = #expect(throws: CommandFailure.self) {
+        try reading.documents(in: folder.path + name)
+      }
+      #expect(failure?.message.contains(reason) == true, "\(String(describing: failure))")
+    }
   }
 
   @Test func largeSourcesAreSentInParts() async throws {

@@ -14,7 +14,7 @@ import Testing
 
   @Test func bandwidthIsMeasured() throws {
     let pool = ThreadPool(threads: 2, niceness: 0)
-    #expect(try Processor.measureReadBandwidth(byteCount: 8 << 20, pool: pool) > 0)
+    #expect(try ReadBandwidth(byteCount: 8 << 20, pool: pool).measure() > 0)
   }
 
   private func group(_ membership: String, _ files: [String: String]) -> ControlGroup {

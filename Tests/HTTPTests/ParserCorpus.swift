@@ -73,6 +73,7 @@ enum ParserCorpus {
     CorpusCase("HTTP/3.0", "GET / HTTP/3.0\r\n\(host)\r\n", "505"),
     CorpusCase("an unknown method", "BREW / HTTP/1.1\r\n\(host)\r\n", "501"),
     CorpusCase("a method in lower case", "get / HTTP/1.1\r\n\(host)\r\n", "501"),
+    CorpusCase("TRACE", "TRACE / HTTP/1.1\r\n\(host)\r\n", "TRACE / "),
     CorpusCase("CONNECT", "CONNECT a:80 HTTP/1.1\r\n\(host)\r\n", "501"),
     CorpusCase("a method that is no token", "G(T / HTTP/1.1\r\n\(host)\r\n", "400"),
     CorpusCase("one empty line before", "\r\n" + get(host), "GET / "),

@@ -248,12 +248,18 @@ import Transport
       await started.wait()
       let drain = Task { [server = live.server] in await server.drain(deadlineSeconds: 30) }
       #expect(try await idle.rest() == "")
-      await #expect(throws: TransportError.self) { _ = try await live.connect() }
+      // Who comes now is answered once, and not waited for.
+      let (late, silent) = (try await live.connect(), try await live.connect())
+      try await late.send(request("GET /hello"))
+      #expect(try await late.rest().contains("Connection: close\r\n"))
+      #expect(live.server.connectionCount == 1)
       release.signal()
       let answer = try await busy.rest()
       #expect(answer.contains("Connection: close\r\n") && answer.hasSuffix("done"))
       await drain.value
       #expect(live.server.connectionCount == 0)
+      #expect(try await silent.rest() == "")
+      await #expect(throws: TransportError.self) { _ = try await live.connect() }
     }
   }
 

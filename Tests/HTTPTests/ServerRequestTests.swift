@@ -157,6 +157,30 @@ import Testing
     }
   }
 
+  @Test func statusLinesHaveTheirPhrase() async throws {
+    let router = testRouter { _ in Response(HTTPResponse.Status(code: 503)) }
+    try await withServer(router) { live async throws in
+      let connection = try await live.connect()
+      try await connection.send(request("GET /hello"))
+      #expect(try await connection.response().status == "503 Service Unavailable")
+      // A method that HTTP knows and no path takes.
+      try await connection.send(request("TRACE /hello"))
+      #expect(try await connection.response().status == "405 Method Not Allowed")
+    }
+  }
+
+  @Test func encodedBodiesAreRefusedBeforeTheyAreRead() async throws {
+    try await withServer(testRouter()) { live async throws in
+      let connection = try await live.connect()
+      try await connection.send(
+        request("POST /echo", "Content-Encoding: identity", "Content-Length: 2", body: "hi"))
+      #expect(try await connection.response().body == "hi")
+      try await connection.send(
+        request("POST /echo", "Content-Encoding: GZIP", "Content-Length: 1000"))
+      #expect(try await connection.rest().hasPrefix("HTTP/1.1 415 "))
+    }
+  }
+
   @Test func invitesBodiesOnlyAfterTheChecks() async throws {
     let router = testRouter { $0.headers[.authorization] == nil ? Response(.unauthorized) : nil }
     try await withServer(router) { live async throws in

@@ -132,6 +132,40 @@ import Testing
         == .documentNotFound(collection: "default", id: "b"))
   }
 
+  /// What a source no longer holds goes, by its ids or by what it holds; nothing else does.
+  @Test func documentsKnowTheirSource() async throws {
+    let test = try await TestStore()
+    func put(_ ids: [String], of source: String?) async throws {
+      let inputs = ids.map { DocumentInput(id: $0, text: "text \($0)", source: source) }
+      _ = try await test.store.putDocuments(inputs, in: "default")
+    }
+    func ids(of source: String? = nil) async throws -> [String] {
+      try await test.store.documents(in: "default", of: source).documents.map(\.id)
+    }
+    try await put(["a1", "a2", "a3"], of: "a.csv")
+    try await put(["b1", "b2"], of: "b.csv")
+    try await put(["c"], of: nil)
+    #expect(try await ids(of: "a.csv") == ["a1", "a2", "a3"])
+    #expect(try await test.store.document("a1", in: "default").source == "a.csv")
+    // Whoever stores a document last is its source; nothing is embedded for that.
+    let embedded = test.embedder.texts.count
+    try await put(["a3"], of: "b.csv")
+    #expect(test.embedder.texts.count == embedded)
+    _ = try await test.store.patchDocument("a3", metadata: ["n": 1], in: "default")
+    #expect(try await ids(of: "b.csv") == ["a3", "b1", "b2"])
+    #expect(
+      try await test.store.deleteDocuments(of: "a.csv", except: ["a2", "b1"], in: "default") == 1)
+    #expect(try await ids() == ["a2", "a3", "b1", "b2", "c"])
+    #expect(try await test.store.deleteDocuments(["b1", "b1", "none"], in: "default") == 1)
+    _ = try await test.store.reindex("default", CollectionSettingsUpdate()) { _ in }
+    #expect(try await ids(of: "b.csv") == ["a3", "b2"])
+    #expect(try await ids(of: "none") == [])
+    let refusal = await #expect(throws: DocumentError.self) {
+      try await put(["x"], of: String(repeating: "x", count: 2049))
+    }
+    #expect(refusal?.code == "invalid_document")
+  }
+
   @Test func documentsAreDeleted() async throws {
     let test = try await TestStore()
     let documents = (0..<10).map { number in

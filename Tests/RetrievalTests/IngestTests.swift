@@ -14,7 +14,10 @@ import Testing
     _ = try await test.store.putCollection("whole", update)
     let result = try await test.put(
       ["a": "one two", "b": "one two three four five six seven eight nine", "c": " "], in: "whole")
-    #expect(result.json == ["documents": 3, "chunks": 2, "unchanged": 0, "truncated_chunks": 1])
+    #expect(
+      result.json == [
+        "documents": 3, "chunks": 2, "unchanged": 0, "removed": 0, "truncated_chunks": 1,
+      ])
     #expect(result.ids == ["a", "b", "c"])
     #expect(result.embeddedTokens == 4 + 8)
   }

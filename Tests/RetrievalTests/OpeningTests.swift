@@ -15,14 +15,13 @@ import Testing
   @Test func aSecondProcessIsToldWhoHoldsIt() async throws {
     let directory = try TemporaryDirectory()
     let store = try await openStore(in: directory)
-    store.announce(serverURL: "http://127.0.0.1:4711")
     // flock belongs to the open file, so a second claim in this process is refused all the same.
     let refused = await asyncRefusal { _ = try await openStore(in: directory) }
     #expect(
       refused
         == .dataDirectoryInUse(
-          path: directory.path, holder: "process \(getpid()), http://127.0.0.1:4711"))
-    #expect("\(try #require(refused))".contains("http://127.0.0.1:4711"))
+          path: directory.path, holder: "process \(getpid()), http://127.0.0.1:8080"))
+    #expect("\(try #require(refused))".contains("http://127.0.0.1:8080"))
     try await store.close()
   }
 
@@ -38,6 +37,16 @@ import Testing
     #expect(FileSize.bytes(claimed.path + "/lock") > 0)
   }
 
+  @Test func aClaimIsHandedOver() async throws {
+    let directory = try TemporaryDirectory()
+    let claimed = try DataDirectory(claiming: directory.path, holder: "me")
+    let store = try await DocumentStore.open(
+      DocumentStoreConfiguration(dataDirectory: directory.path), in: claimed,
+      embedder: FakeEmbedder(), pool: sharedPool)
+    #expect(await asyncRefusal { _ = try await openStore(in: directory) } != nil)
+    try await store.close()
+  }
+
   @Test(arguments: ["/proc/martlet-data", "/dev/null/data", ""])
   func directoriesThatCantBeMadeAreExplained(path: String) throws {
     let error = try #require(refusal { _ = try DataDirectory(claiming: path, holder: "me") })
@@ -46,6 +55,7 @@ import Testing
       return
     }
     #expect(message.contains("--data"))
+    #expect(!message.contains("chown"), "permissions are not what is wrong")
   }
 
   @Test(.enabled(if: geteuid() != 0, "root may write everywhere"))

@@ -135,7 +135,8 @@ import Testing
     #expect(first.withLock { $0 } ?? 0 >= 60)
     #expect(info.documentCount == 99)
     #expect(embedder.texts.count < 99 * 3 / 2, "\(embedder.texts.count)")
-    #expect(embedder.texts.contains("Changed text."))
+    // Embedded when it was stored.
+    #expect(!embedder.texts.contains("Changed text."))
     #expect(try await store.document("d6", in: "default").metadata["n"] == 600)
     #expect(await asyncRefusal { _ = try await store.document("d5", in: "default") } != nil)
     let expected = try await fresh(
@@ -167,6 +168,50 @@ import Testing
     #expect(try await test.store.collection("default").chunkCount == 120)
   }
 
+  /// What changes neither model nor prompt nor a chunk's text embeds nothing.
+  @Test(arguments: [
+    (#"{"language": "zh"}"#, 60, 0), (#"{"metric": "dot"}"#, 60, 0), ("{}", 60, 0),
+    // The second sentence of each document goes to the third, the first stays alone.
+    (#"{"chunking": {"size": 42}}"#, 40, 20),
+    (#"{"prompts": {"passage": "passage: "}}"#, 60, 60),
+  ])
+  func onlyWhatIsNewIsEmbedded(settings: String, chunks: Int, embedded: Int) async throws {
+    let test = try await TestStore()
+    _ = try await test.store.putCollection(
+      "default", try update(#"{"chunking": {"size": 30, "overlap": 0}}"#))
+    let inputs = (0..<20).map { number in
+      DocumentInput(
+        id: "d\(number)",
+        text:
+          "Sentence \(number) of one long river. Another one \(number). And a third, longer one.")
+    }
+    _ = try await test.store.putDocuments(inputs, in: "default")
+    #expect(test.store.statistics.chunks == 60)
+    let before = test.embedder.texts.count
+    let info = try await test.store.reindex("default", try update(settings)) { _ in }
+    #expect(info.chunkCount == chunks)
+    #expect(
+      test.embedder.texts.count - before == embedded, "\(test.embedder.texts.suffix(3))")
+    var request = RetrievalRequest(.query("Sentence 7 of one long river."))
+    request.mode = .dense
+    let best = try #require(try await test.store.retrieve(request).results[0].first)
+    #expect(best.documentID == "d7")
+  }
+
+  /// A model that sees more of each text makes other vectors of it, under the same name.
+  @Test func anotherLimitEmbedsAnew() async throws {
+    let directory = try TemporaryDirectory()
+    do {
+      let store = try await openStore(in: directory, embedder: FakeEmbedder(maximumTokens: 4))
+      _ = try await store.putDocuments(inputs(0..<5), in: "default")
+      try await store.close()
+    }
+    let embedder = FakeEmbedder(maximumTokens: 64)
+    let store = try await openStore(in: directory, embedder: embedder)
+    _ = try await store.reindex("default", CollectionSettingsUpdate()) { _ in }
+    #expect(embedder.texts.count == 5)
+  }
+
   @Test func whatCantBeDoneIsRefused() async throws {
     let test = try await TestStore()
     let none = CollectionSettingsUpdate()
@@ -175,6 +220,10 @@ import Testing
     let other = try update(#"{"embedding_model": "other"}"#)
     let model = await asyncRefusal { _ = try await test.store.reindex("default", other) { _ in } }
     #expect(model?.field == "embedding_model")
+    // Told before it becomes a job.
+    test.store.reindexing.withLock { _ = $0.insert("default") }
+    let second = await asyncRefusal { try await test.store.checkReindex("default", none) }
+    #expect(second?.code == "conflict")
     let directory = try TemporaryDirectory()
     let without = try await openStore(in: directory, embedder: nil)
     let absent = await asyncRefusal { _ = try await without.reindex("default", none) { _ in } }

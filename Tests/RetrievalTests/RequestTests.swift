@@ -12,7 +12,7 @@ import Testing
         """
         {"query": "why", "collection": "c", "top_k": 7, "mode": "dense", "fusion": "minmax",
          "filter": {"type": "exists", "key": "a"}, "min_score": 0.5,
-         "mmr": {"lambda": 0.25, "fetch_k": 9}, "explain": true, "rerank": false, "other": 1,
+         "mmr": {"lambda": 0.25, "fetch_k": 9}, "explain": true, "rerank": false,
          "dedupe": {"similarity": 0.9}, "max_per_document": 2,
          "expand": {"by": "section", "max_characters": 90}}
         """))
@@ -57,6 +57,11 @@ import Testing
       _ = try RetrievalRequest(json: wrong, subject: .query("x"), field: "retrieval")
     }
     #expect(error?.field == "retrieval.top_k")
+    let chain = try json(#"{"chain": "refine"}"#)
+    _ = try RetrievalRequest(json: chain, subject: .query("x"), besides: ["chain"])
+    let ownQuery = try json(#"{"query": "another"}"#)
+    let refused = refusal { _ = try RetrievalRequest(json: ownQuery, subject: .query("x")) }
+    #expect(refused?.field == "query")
   }
 
   @Test(arguments: [
@@ -83,6 +88,12 @@ import Testing
     (#"{"query":"a","expand":{"by":"page"}}"#, "expand.by"),
     (#"{"query":"a","expand":{"count":0}}"#, "expand.count"),
     (#"{"query":"a","expand":{"max_characters":-1}}"#, "expand.max_characters"),
+    (#"{"query":"a","topk":3}"#, "topk"), (#"{"query":"a","chain":"stuff"}"#, "chain"),
+    (#"{"query":"a","mmr":{"lambda_mult":0.5}}"#, "mmr.lambda_mult"),
+    (#"{"query":"a","expand":{"size":1}}"#, "expand.size"),
+    (#"{"query":"a","dedupe":{"threshold":1}}"#, "dedupe.threshold"),
+    (#"{"query":"a","rerank":{"top_k":1}}"#, "rerank.top_k"),
+    (#"{"query":"a","filter":{"type":"eq","key":"a","val":1}}"#, "filter.val"),
   ]) func refusals(text: String, field: String) throws {
     let value = try json(text)
     let error = try #require(refusal { _ = try RetrievalRequest(json: value) })
@@ -151,6 +162,8 @@ import Testing
     (#"{"chunking":{"strategy":"semantic","threshold":100}}"#, "chunking.threshold"),
     (#"{"chunking":{"strategy":"words"}}"#, "chunking.strategy"),
     (#"{"chunking":{"strategy":"?"}}"#, "chunking.strategy"),
+    (#"{"chunk_size":400}"#, "chunk_size"), (#"{"prompts":{"document":"x"}}"#, "prompts.document"),
+    (#"{"chunking":{"chunk_size":400}}"#, "chunking.chunk_size"),
   ]) func refusals(text: String, field: String) throws {
     let value = try json(text)
     let error = try #require(

@@ -56,25 +56,26 @@ package struct SemanticChunker: Chunker {
     SentenceChunker(size: size, overlap: 0, limit: limit).chunks(of: text, within: part)
   }
 
-  /// One minus the cosine.
-  private static func distance(_ a: [Float], _ b: [Float]) -> Float {
-    var (product, first, second): (Float, Float, Float) = (0, 0, 0)
+  /// One minus the cosine, in float64 as LangChain has it, so that equal distances are the same ones.
+  private static func distance(_ a: [Float], _ b: [Float]) -> Double {
+    var (product, first, second): (Double, Double, Double) = (0, 0, 0)
     for (x, y) in zip(a, b) {
-      product += x * y
-      first += x * x
-      second += y * y
+      product += Double(x) * Double(y)
+      first += Double(x) * Double(x)
+      second += Double(y) * Double(y)
     }
-    let length = (first * second).squareRoot()
-    return length > 0 ? 1 - product / length : 1
+    let lengths = first.squareRoot() * second.squareRoot()
+    return lengths > 0 ? 1 - product / lengths : 1
   }
 
-  /// By linear interpolation between the closest ranks, as numpy's.
-  static func percentile(_ percentile: Int, of values: [Float]) -> Float {
+  /// By linear interpolation between the closest ranks, rounded as numpy's.
+  static func percentile(_ percentile: Int, of values: [Double]) -> Double {
     guard !values.isEmpty else { return .infinity }
     let sorted = values.sorted()
-    let rank = Float(percentile) / 100 * Float(sorted.count - 1)
+    let rank = Double(percentile) / 100 * Double(sorted.count - 1)
     let below = Int(rank)
-    let above = min(below + 1, sorted.count - 1)
-    return sorted[below] + (sorted[above] - sorted[below]) * (rank - Float(below))
+    let (low, high) = (sorted[below], sorted[min(below + 1, sorted.count - 1)])
+    let share = rank - Double(below)
+    return share < 0.5 ? low + (high - low) * share : high - (high - low) * (1 - share)
   }
 }

@@ -6,6 +6,11 @@ import GRDB
 package import JSON
 
 package enum DatabaseRows {
+  /// What the rows of one query are read from: another query's rows are others.
+  package static func source(path: String, query: String) -> String {
+    "sqlite:\(path)?\(SHA256.digest(query.utf8).hexadecimal)"
+  }
+
   /// Blocks until all rows are read.
   /// - Parameters:
   ///   - id: what the documents' ids begin with, unless the map names a column for them

@@ -21,6 +21,11 @@ package enum Extractors {
   /// Whether the name's ending is one of those.
   package static func reads(fileName: String) -> Bool { extractor(fileName: fileName) != nil }
 
+  /// Whether the bytes begin as those of a format that says so: PDF, archives, HTML.
+  package static func recognizes(_ bytes: [UInt8]) -> Bool {
+    all.contains { $0.recognizes(bytes) }
+  }
+
   package static func documents(
     from source: DocumentSource, limits: ExtractionLimits = ExtractionLimits()
   ) throws(DocumentError) -> [DocumentInput] {

@@ -1,4 +1,4 @@
-// JSON documents: {"id", "text", "metadata"}, one or an array of them, or with a field map objects of
+// JSON documents: {"id", "text", "metadata", "source"}, one or an array of them, or with a field map objects of
 // any kind. Without one, unknown fields are refused: text in a field of another name would silently
 // not be searched. Errors name the document.
 
@@ -41,7 +41,7 @@ enum JSONDocumentExtractor: Extractor {
     if let fields = source.fields {
       return try fields.document(from: object, index: index, source)
     }
-    for (key, _) in object where !["id", "text", "metadata"].contains(key) {
+    for (key, _) in object where !["id", "text", "metadata", "source"].contains(key) {
       throw invalid(
         "unknown field \"\(key)\"; put it into \"metadata\", or say with text_columns where text is"
       )
@@ -61,6 +61,12 @@ enum JSONDocumentExtractor: Extractor {
     case .object(let own): metadata.merge(own) { _, new in new }
     case let other?: throw invalid("\"metadata\" must be an object, found \(other.kind)")
     }
-    return DocumentInput(id: id, text: text, metadata: metadata)
+    let from: String?
+    switch object["source"] {
+    case nil, .null: from = nil
+    case .string(let string): from = string
+    case let other?: throw invalid("\"source\" must be a string, found \(other.kind)")
+    }
+    return DocumentInput(id: id, text: text, metadata: metadata, source: from)
   }
 }

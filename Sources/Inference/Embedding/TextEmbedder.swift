@@ -86,6 +86,9 @@ package struct TextEmbedder: Sendable {
     return try await compute(sequences, promptTokenCount: promptTokenCount(prompt))
   }
 
+  /// Token ids are below it.
+  package var vocabularySize: Int { encoder.vocabularySize }
+
   /// As for texts, with texts that were tokenized already; special tokens are added to those that
   /// come without.
   package func embed(tokens: [[Int32]]) async throws -> EmbeddingBatch {

@@ -27,7 +27,8 @@ final class EngineMailbox: Sendable {
 
   private let state = Mutex(State())
   private let bell = Bell()
-  private let capacity: Int
+  /// Requests that can be under way at the same time.
+  let capacity: Int
   private let queueLimit: Int
 
   init(maximumSequences: Int, maximumQueued: Int) {

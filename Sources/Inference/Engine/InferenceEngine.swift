@@ -131,6 +131,9 @@ package final class InferenceEngine: Sendable {
     return request
   }
 
+  /// Requests that can run and wait at the same time: more are refused, whenever they come.
+  package var maximumUnderWay: Int { mailbox.capacity }
+
   package var statistics: EngineStatistics {
     let (statistics, progress) = gauge.reading.withLock { ($0.statistics, $0.progress) }
     var current = statistics

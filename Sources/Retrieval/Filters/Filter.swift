@@ -38,6 +38,7 @@ extension Filter {
     guard let type = try fields.string("type") else {
       throw fields.invalid("type", "missing; use one of \(knownTypes)")
     }
+    try fields.refuseOthers(than: ["type", "key", "value", "filters"])
     if let comparison = FilterComparison(rawValue: type) {
       return try readComparison(comparison, fields)
     }

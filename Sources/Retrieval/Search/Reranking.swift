@@ -22,6 +22,7 @@ package struct Reranking: Sendable, Hashable {
       return
     }
     let fields = try JSONFields(json, field: field)
+    try fields.refuseOthers(than: ["model", "candidates", "top_n"])
     model = try fields.string("model")
     candidates = try fields.int("candidates", in: 1...Self.maximumCandidates) ?? candidates
     topN = try fields.int("top_n", in: 1...RetrievalRequest.maximumTopK)

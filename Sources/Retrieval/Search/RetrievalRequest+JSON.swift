@@ -1,14 +1,26 @@
 // Reads the body of POST /retrieve (and the `retrieval` object of a chat request, which has no
-// query of its own). Refuses unknown words and sizes out of range.
+// query of its own). Refuses unknown fields and words, and sizes out of range.
 
 package import JSON
 
 extension RetrievalRequest {
-  /// `subject` stands in for `query`, `queries` and `vector` where those come from elsewhere.
-  package init(json: JSONValue, subject given: Subject? = nil, field: String = "")
-    throws(RetrievalError)
-  {
+  private static let subjectFields = ["query", "queries", "vector"]
+  private static let searchFields = [
+    "collection", "top_k", "mode", "fusion", "filter", "min_score", "rerank", "boosts", "mmr",
+    "dedupe",
+    "max_per_document", "expand", "explain",
+  ]
+
+  /// - Parameters:
+  ///   - given: stands in for `query`, `queries` and `vector` where those come from elsewhere
+  ///   - others: fields of the same object that somebody else reads
+  package init(
+    json: JSONValue, subject given: Subject? = nil, field: String = "",
+    besides others: [String] = []
+  ) throws(RetrievalError) {
     let fields = try JSONFields(json, field: field)
+    try fields.refuseOthers(
+      than: (given == nil ? Self.subjectFields : []) + Self.searchFields + others)
     if let given { self.init(given) } else { self.init(try Self.subject(fields)) }
     collection = try fields.string("collection") ?? collection
     topK = try fields.int("top_k", in: 1...Self.maximumTopK) ?? topK
@@ -80,7 +92,7 @@ extension RetrievalRequest {
   }
 
   private static func subject(_ fields: JSONFields) throws(RetrievalError) -> Subject {
-    let given = ["query", "queries", "vector"].filter { fields.value($0) != nil }
+    let given = subjectFields.filter { fields.value($0) != nil }
     guard given.count == 1 else {
       throw fields.invalid(
         given.isEmpty ? "query" : given[1],
@@ -117,6 +129,7 @@ extension RetrievalRequest {
 
   private static func mmr(_ fields: JSONFields) throws(RetrievalError) -> MaximalMarginalRelevance {
     let defaults = MaximalMarginalRelevance()
+    try fields.refuseOthers(than: ["lambda", "fetch_k"])
     return MaximalMarginalRelevance(
       lambda: try fields.double("lambda", in: 0...1) ?? defaults.lambda,
       fetchCount: try fields.int("fetch_k", in: 1...maximumTopK) ?? defaults.fetchCount)
@@ -142,12 +155,14 @@ extension RetrievalRequest {
     guard let value = fields.value("dedupe") else { return nil }
     if let wanted = value.bool { return wanted ? Deduplication() : nil }
     let parts = try JSONFields(value, field: fields.name("dedupe"))
+    try parts.refuseOthers(than: ["similarity"])
     let similarity = try parts.double("similarity", in: 0...1)
     return similarity.map { Deduplication(similarity: $0) } ?? Deduplication()
   }
 
   private static func expansion(_ fields: JSONFields) throws(RetrievalError) -> Expansion {
     let defaults = Expansion()
+    try fields.refuseOthers(than: ["by", "count", "max_characters"])
     return Expansion(
       try fields.choice("by") ?? defaults.extent,
       count: try fields.int("count", in: 1...20) ?? defaults.count,

@@ -1,6 +1,6 @@
-// SHA-256 of documents, by which an unchanged one is recognised. Relies on libcrypto.
+// SHA-256 of documents, by which an unchanged one is recognised.
 
-import COpenSSL
+import Documents
 import FoundationEssentials
 import JSON
 
@@ -17,15 +17,6 @@ struct ContentHash: Sendable, Hashable {
   }
 }
 
-enum SHA256 {
-  static func digest(_ bytes: some Sequence<UInt8>) -> [UInt8] {
-    let input = Array(bytes)
-    var digest = [UInt8](repeating: 0, count: Int(SHA256_DIGEST_LENGTH))
-    _ = COpenSSL.SHA256(input, input.count, &digest)
-    return digest
-  }
-}
-
 extension JSONValue {
   /// The same value with the members of each object in the order of their names.
   fileprivate var sortedByKey: JSONValue {
@@ -36,13 +27,5 @@ extension JSONValue {
     case .array(let elements): return .array(elements.map(\.sortedByKey))
     default: return self
     }
-  }
-}
-
-extension [UInt8] {
-  var hexadecimal: String {
-    let digits = Array("0123456789abcdef".utf8)
-    return String(
-      decoding: flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
   }
 }

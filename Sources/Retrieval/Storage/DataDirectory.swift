@@ -5,8 +5,8 @@
 import FoundationEssentials
 import Glibc
 
-final class DataDirectory: Sendable {
-  let path: String
+package final class DataDirectory: Sendable {
+  package let path: String
   private let lock: Int32
 
   static let databaseName = "martlet.sqlite"
@@ -23,7 +23,7 @@ final class DataDirectory: Sendable {
 
   /// Makes the directory where it is missing and claims it. `holder` is what a second process is
   /// told, usually the server's URL.
-  init(claiming path: String, holder: String) throws(RetrievalError) {
+  package init(claiming path: String, holder: String) throws(RetrievalError) {
     self.path = path
     try Self.makeDirectory(path)
     let lockPath = path + "/lock"
@@ -36,18 +36,13 @@ final class DataDirectory: Sendable {
       guard error == EWOULDBLOCK else { throw Self.unusable(path, "can't lock \(lockPath)", error) }
       throw .dataDirectoryInUse(path: path, holder: other)
     }
-    announce(holder)
-  }
-
-  deinit { close(lock) }
-
-  /// Replaces what a second process is told, once a server knows its port.
-  func announce(_ holder: String) {
     let text = Array("process \(getpid()), \(holder)\n".utf8)
     // The text only helps to explain a refusal: where it can't be written, the lock still holds.
     guard ftruncate(lock, 0) == 0 else { return }
     _ = pwrite(lock, text, text.count, 0)
   }
+
+  deinit { close(lock) }
 
   /// Who claims the directory now; nil: nobody.
   static func holder(of path: String) -> String? {
@@ -83,7 +78,7 @@ final class DataDirectory: Sendable {
     }
     var status = stat()
     guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
-      throw unusable(path, "it is not a directory", ENOTDIR)
+      throw unusable(path, "something else is there", ENOTDIR)
     }
   }
 
@@ -93,6 +88,7 @@ final class DataDirectory: Sendable {
       switch error {
       case EROFS: "the disk is mounted read-only: choose a directory on another one with --data"
       case ENOSPC, EDQUOT: "the disk is full: free some space"
+      case ENOTDIR, ENOENT, ENAMETOOLONG, ELOOP: "name another one with --data"
       default:
         """
         this process runs as user id \(geteuid()): make the directory writable for it \

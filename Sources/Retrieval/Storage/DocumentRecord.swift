@@ -10,18 +10,20 @@ struct DocumentRecord: Sendable {
   var name: String
   var textHash: Data
   var contentHash: Data
+  var source: String?
 
   static func find(_ name: String, in collection: Int64, _ database: Database) throws
     -> DocumentRecord?
   {
     let statement = try database.cachedStatement(
       sql: """
-        SELECT id, name, text_hash, content_hash FROM documents WHERE collection = ? AND name = ?
+        SELECT id, name, text_hash, content_hash, source FROM documents
+        WHERE collection = ? AND name = ?
         """)
     return try Row.fetchOne(statement, arguments: [collection, name]).map { row in
       DocumentRecord(
         id: try row.int64(at: 0), name: try row.string(at: 1), textHash: try row.bytes(at: 2),
-        contentHash: try row.bytes(at: 3))
+        contentHash: try row.bytes(at: 3), source: try row.optionalString(at: 4))
     }
   }
 
@@ -36,13 +38,14 @@ struct DocumentRecord: Sendable {
     let statement = try database.cachedStatement(
       sql: """
         SELECT name, text, metadata, created_at, updated_at,
-          (SELECT count(*) FROM chunks WHERE document = documents.id)
+          (SELECT count(*) FROM chunks WHERE document = documents.id), source
         FROM documents WHERE collection = ? AND name = ?
         """)
     return try Row.fetchOne(statement, arguments: [collection, name]).map { row in
       StoredDocument(
         id: try row.string(at: 0), text: try row.text(at: 1), metadata: try row.metadata(at: 2),
-        chunkCount: try row.int(at: 5), createdAt: try row.int(at: 3),
+        source: try row.optionalString(at: 6), chunkCount: try row.int(at: 5),
+        createdAt: try row.int(at: 3),
         updatedAt: try row.int(at: 4))
     }
   }
@@ -52,25 +55,44 @@ struct DocumentRecord: Sendable {
     return try Row.fetchOne(statement, arguments: [id]).map { try $0.text(at: 0) }
   }
 
+  /// - Parameter source: only its documents
   static func summaries(
-    in collection: Int64, after: Int64, limit: Int, _ database: Database
+    in collection: Int64, of source: String? = nil, after: Int64, limit: Int, _ database: Database
   ) throws -> [DocumentSummary] {
     let statement = try database.cachedStatement(
       sql: """
         SELECT name, metadata, scalar_count, updated_at,
-          (SELECT count(*) FROM chunks WHERE document = documents.id)
-        FROM documents WHERE collection = ? AND id > ? ORDER BY id LIMIT ?
+          (SELECT count(*) FROM chunks WHERE document = documents.id), source
+        FROM documents WHERE collection = ? AND id > ? \(source == nil ? "" : "AND source = ?")
+        ORDER BY id LIMIT ?
         """)
+    var arguments: StatementArguments = [collection, after]
+    if let source { arguments += [source] }
     var summaries: [DocumentSummary] = []
-    let rows = try Row.fetchCursor(statement, arguments: [collection, after, limit])
+    let rows = try Row.fetchCursor(statement, arguments: arguments + [limit])
     while let row = try rows.next() {
       summaries.append(
         DocumentSummary(
           id: try row.string(at: 0), metadata: try row.metadata(at: 1),
-          chunkCount: try row.int(at: 4), characterCount: try row.int(at: 2),
+          source: try row.optionalString(at: 5), chunkCount: try row.int(at: 4),
+          characterCount: try row.int(at: 2),
           updatedAt: try row.int(at: 3)))
     }
     return summaries
+  }
+
+  /// Rows of the source's documents whose names are not among those.
+  static func ids(
+    of source: String, except names: Set<String>, in collection: Int64, _ database: Database
+  ) throws -> [Int64] {
+    let statement = try database.cachedStatement(
+      sql: "SELECT id, name FROM documents WHERE collection = ? AND source = ?")
+    var ids: [Int64] = []
+    let rows = try Row.fetchCursor(statement, arguments: [collection, source])
+    while let row = try rows.next() {
+      if !names.contains(try row.string(at: 1)) { ids.append(try row.int64(at: 0)) }
+    }
+    return ids
   }
 
   // MARK: Writing
@@ -81,11 +103,12 @@ struct DocumentRecord: Sendable {
     let statement = try database.cachedStatement(
       sql: """
         INSERT INTO documents (collection, name, text, scalar_count, metadata, text_hash,
-          content_hash, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+          content_hash, source, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """)
     try statement.execute(arguments: [
       collection, document.name, Data(document.text.utf8), document.scalarCount,
-      document.metadataText, document.hash.text, document.hash.content, now, now,
+      document.metadataText, document.hash.text, document.hash.content, document.source,
+      now, now,
     ])
     return database.lastInsertedRowID
   }
@@ -97,21 +120,24 @@ struct DocumentRecord: Sendable {
     let statement = try database.cachedStatement(
       sql: """
         UPDATE documents SET text = ?, scalar_count = ?, metadata = ?, text_hash = ?,
-          content_hash = ?, updated_at = ? WHERE id = ?
+          content_hash = ?, source = ?, updated_at = ? WHERE id = ?
         """)
     try statement.execute(arguments: [
       Data(document.text.utf8), document.scalarCount, document.metadataText, document.hash.text,
-      document.hash.content, now, id,
+      document.hash.content, document.source, now, id,
     ])
   }
 
   static func update(
-    _ id: Int64, metadata: JSONObject, contentHash: Data, now: Int, _ database: Database
+    _ id: Int64, metadata: JSONObject, contentHash: Data, source: String?, now: Int,
+    _ database: Database
   ) throws {
     let statement = try database.cachedStatement(
-      sql: "UPDATE documents SET metadata = ?, content_hash = ?, updated_at = ? WHERE id = ?")
+      sql: """
+        UPDATE documents SET metadata = ?, content_hash = ?, source = ?, updated_at = ? WHERE id = ?
+        """)
     try statement.execute(arguments: [
-      JSONValue.object(metadata).description, contentHash, now, id,
+      JSONValue.object(metadata).description, contentHash, source, now, id,
     ])
   }
 

@@ -25,7 +25,7 @@ enum DurableFile {
   }
 
   private static func failure(_ path: String, _ error: Int32) -> RetrievalError {
-    if error == ENOSPC || error == EDQUOT { return .diskFull(path: path) }
-    return .storageFailure(path: path, message: String(cString: strerror(error)))
+    .refused(path, error)
+      ?? .storageFailure(path: path, message: String(cString: strerror(error)))
   }
 }

@@ -7,7 +7,7 @@ import GRDB
 enum Schema {
   /// "MRTL".
   static let applicationID = 0x4D52_544C
-  static let version = 4
+  static let version = 5
 
   static var migrator: DatabaseMigrator {
     var migrator = DatabaseMigrator()
@@ -38,6 +38,15 @@ enum Schema {
           ALTER TABLE collections ADD COLUMN query_prompt TEXT;
           ALTER TABLE collections ADD COLUMN passage_prompt TEXT;
           PRAGMA user_version = 4
+          """)
+    }
+    migrator.registerMigration("5 sources of documents") { database in
+      try database.execute(
+        sql: """
+          ALTER TABLE documents ADD COLUMN source TEXT;
+          CREATE INDEX documents_of_sources ON documents (collection, source, id)
+            WHERE source IS NOT NULL;
+          PRAGMA user_version = 5
           """)
     }
     return migrator

@@ -151,6 +151,22 @@ extension RetrievalError {
     var status = statvfs()
     guard statvfs(path, &status) == 0 else { return nil }
     if status.f_flag & UInt(ST_RDONLY) != 0 { return .databaseReadOnly(path: path) }
-    return status.f_bavail == 0 || status.f_favail == 0 ? .diskFull(path: path) : nil
+    if status.f_bavail == 0 || status.f_favail == 0 { return .diskFull(path: path) }
+    // ext4 that has gone read-only after an error, and quotas, show only in what they refuse.
+    let probe = path + "-probe"
+    let descriptor = open(probe, O_CREAT | O_WRONLY | O_CLOEXEC, 0o600)
+    guard descriptor >= 0 else { return refused(path, errno) }
+    close(descriptor)
+    unlink(probe)
+    return nil
+  }
+
+  /// What it means that a file can't be written for such a reason; nil: no more than that.
+  static func refused(_ path: String, _ error: Int32) -> RetrievalError? {
+    switch error {
+    case EROFS, EACCES, EPERM: .databaseReadOnly(path: path)
+    case ENOSPC, EDQUOT: .diskFull(path: path)
+    default: nil
+    }
   }
 }

@@ -1,5 +1,5 @@
-// Reads the body of PUT /collections/{name} and applies it to settings. Refuses chunking
-// strategies that are not offered by naming those that are.
+// Reads the body of PUT /collections/{name} and applies it to settings. Refuses fields and chunking
+// strategies that there are not by naming those that there are.
 
 import Documents
 package import JSON
@@ -8,6 +8,8 @@ extension CollectionSettingsUpdate {
   package init(json: JSONValue) throws(RetrievalError) {
     self.init()
     let fields = try JSONFields(json)
+    try fields.refuseOthers(
+      than: ["chunking", "embedding_model", "language", "prompts", "metric"])
     metric = try fields.choice("metric")
     language = try fields.string("language")
     if let language, !Self.isLanguageTag(language) {
@@ -16,6 +18,7 @@ extension CollectionSettingsUpdate {
     embeddingModel = try fields.string("embedding_model")
     if let prompts = fields.value("prompts") {
       let fields = try JSONFields(prompts, field: "prompts")
+      try fields.refuseOthers(than: ["query", "passage"])
       queryPrompt = try Self.prompt("query", fields)
       passagePrompt = try Self.prompt("passage", fields)
     }
@@ -36,6 +39,7 @@ extension CollectionSettingsUpdate {
 
   private mutating func readChunking(_ json: JSONValue) throws(RetrievalError) {
     let fields = try JSONFields(json, field: "chunking")
+    try fields.refuseOthers(than: ["strategy", "size", "overlap", "separator", "threshold"])
     if let word = try fields.string("strategy") {
       guard let strategy = ChunkingStrategy(rawValue: word) else {
         let known = ChunkingStrategy.allCases.map(\.rawValue).joined(separator: ", ")

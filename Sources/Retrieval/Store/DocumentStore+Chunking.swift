@@ -68,18 +68,18 @@ extension DocumentStore {
     return tokens
   }
 
-  /// Gives chunks that the stored version of their document has as well the vectors from there.
+  /// Gives chunks that a stored version of their document has as well the vectors from there.
   /// Relies on those being of the loaded model, which is asked before.
   func reuseVectors(
-    in batch: inout [PreparedDocument], _ known: [String: DocumentRecord],
-    _ record: CollectionRecord
+    in batch: inout [PreparedDocument], of record: CollectionRecord
   ) async throws {
-    let stored = batch.map { $0.isCut ? known[$0.name]?.id : nil }
-    guard stored.contains(where: { $0 != nil }) else { return }
-    let dimension = record.dimension
+    let names = batch.map { $0.isCut ? $0.name : nil }
     let vectors = try await database.read { database in
-      try stored.map { id in
-        try id.map { try DocumentRecord.vectors(of: $0, dimension: dimension, database) }
+      try names.map { name -> KnownVectors? in
+        guard let name, let stored = try DocumentRecord.find(name, in: record.id, database) else {
+          return nil
+        }
+        return try DocumentRecord.vectors(of: stored.id, dimension: record.dimension, database)
       }
     }
     for (index, vectors) in vectors.enumerated() {

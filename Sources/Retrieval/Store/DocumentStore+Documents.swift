@@ -7,9 +7,10 @@ extension DocumentStore {
   package static let maximumPageSize = 1000
 
   /// Documents in the order in which they were first stored, from behind the one named `after`.
-  package func documents(in name: String, limit: Int = 100, after: String? = nil) async throws
-    -> DocumentPage
-  {
+  /// - Parameter source: only those that were read from it
+  package func documents(
+    in name: String, of source: String? = nil, limit: Int = 100, after: String? = nil
+  ) async throws -> DocumentPage {
     guard (1...Self.maximumPageSize).contains(limit) else {
       throw RetrievalError.invalidRequest(
         field: "limit", message: "\(limit) is not within 1 to \(Self.maximumPageSize)")
@@ -26,7 +27,7 @@ extension DocumentStore {
       }
       // One more tells whether there is a next page.
       let found = try DocumentRecord.summaries(
-        in: record.id, after: start, limit: limit + 1, database)
+        in: record.id, of: source, after: start, limit: limit + 1, database)
       let page = Array(found.prefix(limit))
       return DocumentPage(documents: page, next: found.count > limit ? page.last?.id : nil)
     }
@@ -55,7 +56,7 @@ extension DocumentStore {
       document.updatedAt = Self.now()
       let hash = ContentHash(text: document.text, metadata: document.metadata)
       try DocumentRecord.update(
-        stored.id, metadata: document.metadata, contentHash: hash.content,
+        stored.id, metadata: document.metadata, contentHash: hash.content, source: stored.source,
         now: document.updatedAt, database)
       var change = IndexChange(
         collection: record.id, generation: try record.raiseGeneration(database))
@@ -79,6 +80,23 @@ extension DocumentStore {
     try await delete(in: name) { [indexes] record, _ in
       // Inside the writer's turn the index is exactly what is committed.
       indexes.current(record.id)?.documents(matching: filter).map(\.rowID) ?? []
+    }
+  }
+
+  /// Deletes those of the documents that there are, in one transaction; how many there were.
+  package func deleteDocuments(_ ids: [String], in name: String) async throws -> Int {
+    try await delete(in: name) { record, database in
+      try Set(ids).compactMap { try DocumentRecord.find($0, in: record.id, database)?.id }
+    }
+  }
+
+  /// Deletes what was stored from a source and is not among the documents that it holds now; how many
+  /// there were.
+  package func deleteDocuments(of source: String, except ids: [String], in name: String)
+    async throws -> Int
+  {
+    try await delete(in: name) { record, database in
+      try DocumentRecord.ids(of: source, except: Set(ids), in: record.id, database)
     }
   }
 

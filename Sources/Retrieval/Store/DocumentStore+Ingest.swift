@@ -13,20 +13,33 @@ extension DocumentStore {
   package func putDocuments(_ inputs: [DocumentInput], in name: String) async throws
     -> IngestResult
   {
+    try await putDocuments(inputs, in: name, besides: nil)
+  }
+
+  /// - Parameter other: a collection that may hold vectors of the same texts
+  func putDocuments(
+    _ inputs: [DocumentInput], in name: String, besides other: CollectionRecord?
+  ) async throws -> IngestResult {
     // Where it was planned for a collection that changed meanwhile (its place may have been taken by
     // a reindexed one), it is planned once more.
-    do { return try await store(inputs, in: name) } catch RetrievalError.conflict {
-      return try await store(inputs, in: name)
+    do {
+      return try await store(inputs, in: name, besides: other)
+    } catch RetrievalError.conflict {
+      return try await store(inputs, in: name, besides: other)
     }
   }
 
-  private func store(_ inputs: [DocumentInput], in name: String) async throws -> IngestResult {
+  private func store(
+    _ inputs: [DocumentInput], in name: String, besides other: CollectionRecord?
+  ) async throws -> IngestResult {
     let (record, known) = try await lookUp(inputs, in: name)
     var batch = try await chunkingThread.perform { try PreparedDocument.batch(inputs) }
     var result = IngestResult()
     result.documents = batch.count
     result.ids = batch.map(\.name)
-    batch.removeAll { known[$0.name]?.contentHash == $0.hash.content }
+    batch.removeAll {
+      known[$0.name]?.contentHash == $0.hash.content && known[$0.name]?.source == $0.source
+    }
     result.unchanged = result.documents - batch.count
     guard !batch.isEmpty else { return result }
 
@@ -37,7 +50,10 @@ extension DocumentStore {
       let prompt = record.prompts(embedder).passage
       result.embeddedTokens = try await cut(
         &batch, where: isNew, record.settings.chunking, prompt: prompt)
-      try await reuseVectors(in: &batch, known, record)
+      try await reuseVectors(in: &batch, of: record)
+      if let other, other.embedding == identity, other.prompts(embedder).passage == prompt {
+        try await reuseVectors(in: &batch, of: other)
+      }
       result.embeddedTokens += try await embed(&batch, prompt: prompt)
     }
     result.chunks = batch.reduce(0) { $0 + $1.chunks.count }
@@ -178,7 +194,8 @@ extension DocumentStore {
       id = stored.id
       if stored.textHash == document.hash.text {
         try DocumentRecord.update(
-          id, metadata: document.metadata, contentHash: document.hash.content, now: now, database)
+          id, metadata: document.metadata, contentHash: document.hash.content,
+          source: document.source, now: now, database)
         change.metadata.append((id, document.metadata))
         return
       }

@@ -48,6 +48,7 @@ extension IngestResult {
     chunks += part.chunks
     unchanged += part.unchanged
     truncatedChunks += part.truncatedChunks
+    removed += part.removed
     embeddedTokens += part.embeddedTokens
     ids += part.ids
   }

@@ -1,6 +1,7 @@
 // Cutting and embedding a collection's documents anew, with the loaded model and with settings that
 // can't be changed otherwise. The new chunks grow in a collection beside it, which no listing shows,
-// while the old ones serve; once nothing is missing, one transaction puts it in the old one's place.
+// while the old ones serve, which give their vectors where model, prompt and text are the same; once
+// nothing is missing, one transaction puts it in the old one's place.
 // What is done stays when the work is cut short: the same request goes on from there.
 
 import Compute
@@ -18,6 +19,11 @@ extension DocumentStore {
   /// Refuses what `reindex` would refuse before it does anything.
   package func checkReindex(_ name: String, _ update: CollectionSettingsUpdate) async throws {
     _ = try await reindexTarget(name, update)
+    if reindexing.withLock({ $0.contains(name) }) { throw Self.alreadyReindexing(name) }
+  }
+
+  private static func alreadyReindexing(_ name: String) -> RetrievalError {
+    .conflict(message: "collection \"\(name)\" is being reindexed already")
   }
 
   /// - Parameters:
@@ -27,7 +33,7 @@ extension DocumentStore {
     _ name: String, _ update: CollectionSettingsUpdate, progress: @escaping ReindexProgress
   ) async throws -> CollectionInfo {
     guard reindexing.withLock({ $0.insert(name).inserted }) else {
-      throw RetrievalError.conflict(message: "collection \"\(name)\" is being reindexed already")
+      throw Self.alreadyReindexing(name)
     }
     defer { reindexing.withLock { _ = $0.remove(name) } }
     let (settings, identity) = try await reindexTarget(name, update)
@@ -38,7 +44,7 @@ extension DocumentStore {
       while let part = try await missingPart(of: name, staged.name, after: last) {
         try Task.checkCancellation()
         progress(done)
-        _ = try await putDocuments(part.documents, in: staged.name)
+        _ = try await putDocuments(part.documents, in: staged.name, besides: part.old)
         done += part.documents.count
         last = part.last
       }
@@ -97,6 +103,7 @@ extension DocumentStore {
   }
 
   private struct Part: Sendable {
+    let old: CollectionRecord
     var documents: [DocumentInput] = []
     /// The row of the last one.
     var last: Int64 = 0
@@ -112,16 +119,18 @@ extension DocumentStore {
       let rows = try Row.fetchCursor(
         database,
         sql: """
-          SELECT documents.id, documents.name, documents.text, documents.metadata
+          SELECT documents.id, documents.name, documents.text, documents.metadata,
+            documents.source
           \(Self.fromMissing) AND documents.id > ?3 ORDER BY documents.id LIMIT ?4
           """, arguments: [staged.id, old.id, last, Self.partDocumentCount])
-      var part = Part()
+      var part = Part(old: old)
       var byteCount = 0
       while byteCount < Self.partByteCount, let row = try rows.next() {
         let text = try row.text(at: 2)
         part.documents.append(
           DocumentInput(
-            id: try row.string(at: 1), text: text, metadata: try row.metadata(at: 3)))
+            id: try row.string(at: 1), text: text, metadata: try row.metadata(at: 3),
+            source: try row.optionalString(at: 4)))
         part.last = try row.int64(at: 0)
         byteCount += text.utf8.count
       }
@@ -142,7 +151,8 @@ extension DocumentStore {
   private static let fromMissing = """
     FROM documents LEFT JOIN documents AS staged
       ON staged.collection = ?1 AND staged.name = documents.name
-    WHERE documents.collection = ?2 AND staged.content_hash IS NOT documents.content_hash
+    WHERE documents.collection = ?2 AND (staged.content_hash IS NOT documents.content_hash
+      OR staged.source IS NOT documents.source)
     """
 
   private static func surplus(

@@ -62,21 +62,24 @@ package final class DocumentStore: Sendable {
   let reindexing = Mutex<Set<String>>([])
 
   /// Claims the data directory, opens or makes the database and loads the indexes.
-  /// - Parameter report: told what went wrong in the background, where no request can be told
+  /// - Parameters:
+  ///   - directory: the data directory where it is claimed already
+  ///   - report: told what went wrong in the background, where no request can be told
   package static func open(
-    _ configuration: DocumentStoreConfiguration, embedder: (any Embedder)?,
-    reranker: (any Reranker)? = nil, pool: ThreadPool,
+    _ configuration: DocumentStoreConfiguration, in directory: DataDirectory? = nil,
+    embedder: (any Embedder)?, reranker: (any Reranker)? = nil, pool: ThreadPool,
     report: @escaping @Sendable (String) -> Void = { _ in }
   ) async throws -> DocumentStore {
     let thread = try ComputeThread(name: "chunking", niceness: 19)
     return try await thread.perform {
-      try DocumentStore(configuration, embedder, reranker, pool, thread, report)
+      try DocumentStore(configuration, directory, embedder, reranker, pool, thread, report)
     }
   }
 
   private init(
-    _ configuration: DocumentStoreConfiguration, _ embedder: (any Embedder)?,
-    _ reranker: (any Reranker)?, _ pool: ThreadPool, _ thread: ComputeThread,
+    _ configuration: DocumentStoreConfiguration, _ claimed: DataDirectory?,
+    _ embedder: (any Embedder)?, _ reranker: (any Reranker)?, _ pool: ThreadPool,
+    _ thread: ComputeThread,
     _ report: @escaping @Sendable (String) -> Void
   ) throws {
     self.configuration = configuration
@@ -85,8 +88,9 @@ package final class DocumentStore: Sendable {
     self.pool = pool
     chunkingThread = thread
     extractionThread = try ComputeThread(name: "extraction", niceness: 19)
-    directory = try DataDirectory(
-      claiming: configuration.dataDirectory, holder: configuration.holder)
+    directory =
+      try claimed
+      ?? DataDirectory(claiming: configuration.dataDirectory, holder: configuration.holder)
     database = try StoreDatabase(
       path: directory.databasePath, busyTimeoutSeconds: configuration.busyTimeoutSeconds)
     let storage: VectorStorage =
@@ -127,11 +131,6 @@ package final class DocumentStore: Sendable {
       }
       return try CollectionRecord.all(database)
     }
-  }
-
-  /// Tells processes that find the directory in use where this one answers.
-  package func announce(serverURL: String) {
-    directory.announce(serverURL)
   }
 
   /// Writes snapshots of the indexes, and the log back into the file. The store can't be used

@@ -7,6 +7,7 @@ package struct StoredDocument: Sendable, Hashable {
   package var id: String
   package var text: String
   package var metadata: JSONObject
+  package var source: String?
   package var chunkCount: Int
   /// Unix seconds.
   package var createdAt: Int
@@ -15,8 +16,8 @@ package struct StoredDocument: Sendable, Hashable {
   package var json: JSONValue {
     [
       "id": .string(id), "text": .string(text), "metadata": .object(metadata),
-      "chunks": .integer(Int64(chunkCount)), "created": .integer(Int64(createdAt)),
-      "updated": .integer(Int64(updatedAt)),
+      "source": source.map { .string($0) } ?? .null, "chunks": .integer(Int64(chunkCount)),
+      "created": .integer(Int64(createdAt)), "updated": .integer(Int64(updatedAt)),
     ]
   }
 }
@@ -25,6 +26,7 @@ package struct StoredDocument: Sendable, Hashable {
 package struct DocumentSummary: Sendable, Hashable {
   package var id: String
   package var metadata: JSONObject
+  package var source: String?
   package var chunkCount: Int
   /// Unicode scalars of the text.
   package var characterCount: Int
@@ -32,7 +34,8 @@ package struct DocumentSummary: Sendable, Hashable {
 
   package var json: JSONValue {
     [
-      "id": .string(id), "metadata": .object(metadata), "chunks": .integer(Int64(chunkCount)),
+      "id": .string(id), "metadata": .object(metadata),
+      "source": source.map { .string($0) } ?? .null, "chunks": .integer(Int64(chunkCount)),
       "characters": .integer(Int64(characterCount)), "updated": .integer(Int64(updatedAt)),
     ]
   }
@@ -61,6 +64,8 @@ package struct IngestResult: Sendable, Hashable {
   package var unchanged = 0
   /// Chunks written whose end the embedding model did not see.
   package var truncatedChunks = 0
+  /// Documents removed, because their source no longer holds them.
+  package var removed = 0
   /// Tokens that the embedding model read.
   package var embeddedTokens = 0
   /// The ids, in the order of the batch.
@@ -71,7 +76,7 @@ package struct IngestResult: Sendable, Hashable {
   package var json: JSONValue {
     [
       "documents": .integer(Int64(documents)), "chunks": .integer(Int64(chunks)),
-      "unchanged": .integer(Int64(unchanged)),
+      "unchanged": .integer(Int64(unchanged)), "removed": .integer(Int64(removed)),
       "truncated_chunks": .integer(Int64(truncatedChunks)),
     ]
   }

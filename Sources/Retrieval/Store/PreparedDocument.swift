@@ -27,6 +27,7 @@ struct PreparedDocument: Sendable {
   let name: String
   let text: String
   let metadata: JSONObject
+  let source: String?
   let hash: ContentHash
   let scalarCount: Int
   var chunks: [PreparedChunk] = []
@@ -34,6 +35,7 @@ struct PreparedDocument: Sendable {
   private(set) var isCut = false
 
   static let maximumNameByteCount = 512
+  static let maximumSourceByteCount = 2048
 
   var metadataText: String { JSONValue.object(metadata).description }
 
@@ -42,6 +44,7 @@ struct PreparedDocument: Sendable {
     name = input.id ?? Array(hash.text.prefix(16)).hexadecimal
     text = input.text
     metadata = input.metadata
+    source = input.source
     scalarCount = input.text.unicodeScalars.count
     guard (1...Self.maximumNameByteCount).contains(name.utf8.count),
       name.unicodeScalars.allSatisfy({ $0.properties.generalCategory != .control })
@@ -51,6 +54,11 @@ struct PreparedDocument: Sendable {
         message: """
           an id has 1 to \(Self.maximumNameByteCount) bytes and no control characters
           """)
+    }
+    guard (1...Self.maximumSourceByteCount).contains(source?.utf8.count ?? 1) else {
+      throw .invalidDocument(
+        index: index, id: input.id,
+        message: "a source has 1 to \(Self.maximumSourceByteCount) bytes")
     }
   }
 

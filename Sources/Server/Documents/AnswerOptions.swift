@@ -62,6 +62,12 @@ struct AnswerOptions: Sendable {
   /// nil: ours, in the question's language.
   var template: PassageTemplate?
 
+  /// What is read here of the `retrieval` object; the rest of it is the search's.
+  static let fields = [
+    "chain", "rewrite", "queries", "hyde", "order", "context_tokens", "tau", "candidates",
+    "template",
+  ]
+
   init(_ json: JSONValue, defaults: AnswerDefaults) throws {
     let fields = try JSONFields(json, field: "retrieval")
     chain = try fields.choice("chain") ?? defaults.chain

@@ -28,9 +28,11 @@ struct PassageFinder: Sendable {
       throw APIError.invalid(
         "retrieval needs a user message with text to search for.", param: "messages")
     }
-    // A field that is wrong is told before the model is asked anything.
-    var request = try RetrievalRequest(json: fields, subject: .query(asked), field: "retrieval")
+    // What is wrong is told before the model is asked anything.
+    var request = try RetrievalRequest(
+      json: fields, subject: .query(asked), field: "retrieval", besides: AnswerOptions.fields)
     try Self.check(request, options)
+    _ = try await documents.collection(request.collection)
     let wanted = request.topK
     let question = options.rewrite ? try await writer.standalone(asked, in: messages) : asked
     async let alternatives =

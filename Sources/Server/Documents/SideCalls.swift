@@ -28,11 +28,16 @@ final class SideCalls: Sendable {
 
   let renderer: ChatRenderer
   private let metrics: ServerMetrics
+  private let admitted: @Sendable () -> Void
   private let calls = Mutex<[(purpose: Purpose, usage: CallUsage)]>([])
 
-  init(renderer: ChatRenderer, metrics: ServerMetrics) {
+  /// - Parameter admitted: told of each call that the engine has taken
+  init(
+    renderer: ChatRenderer, metrics: ServerMetrics, admitted: @escaping @Sendable () -> Void = {}
+  ) {
     self.renderer = renderer
     self.metrics = metrics
+    self.admitted = admitted
   }
 
   var usage: CallUsage { calls.withLock { $0.reduce(CallUsage()) { $0 + $1.usage } } }
@@ -63,6 +68,7 @@ final class SideCalls: Sendable {
         prompt: prompt, sampling: SamplingParameters(temperature: 0),
         maximumTokens: maximumTokens),
       choices: 1, stops: [], on: model, idPrefix: "", metrics: metrics)
+    admitted()
     var text = ""
     for stream in generation.choices {
       for try await event in stream {

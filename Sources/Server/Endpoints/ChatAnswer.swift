@@ -67,22 +67,18 @@ struct ChatAnswer: Sendable {
   /// Role first, then text, then one chunk per choice with its reason, then usage if asked for.
   /// Results of retrieval ride on the first chunk, a choice's citations on the one with its reason.
   func stream(into events: ServerSentEvents) async throws {
-    do {
-      let usages = try await withThrowingTaskGroup(of: GenerationUsage.self) { group in
-        for (index, stream) in generation.choices.enumerated() {
-          group.addTask { try await send(stream, index: index, into: events) }
-        }
-        return try await group.reduce(into: []) { $0.append($1) }
+    let usages = try await withThrowingTaskGroup(of: GenerationUsage.self) { group in
+      for (index, stream) in generation.choices.enumerated() {
+        group.addTask { try await send(stream, index: index, into: events) }
       }
-      if includesUsage {
-        try await send(nil, usage: .value(generation.usage(of: usages)), into: events)
-      } else {
-        _ = generation.usage(of: usages)
-      }
-      try await events.done()
-    } catch let error where !(error is CancellationError) && !(error is HTTPError) {
-      try await events.data(ErrorResponse.body(of: APIError(error) ?? .unexpected))
+      return try await group.reduce(into: []) { $0.append($1) }
     }
+    if includesUsage {
+      try await send(nil, usage: .value(generation.usage(of: usages)), into: events)
+    } else {
+      _ = generation.usage(of: usages)
+    }
+    try await events.done()
   }
 
   private func send(

@@ -9,6 +9,9 @@ struct ChatCompletions: Sendable {
   let state: ServerState
   let metrics: ServerMetrics
 
+  /// Between comments of a stream that has nothing else to say.
+  var heartbeat = ServerSentEvents.standardHeartbeat
+
   private static let idPrefix = "chatcmpl-"
 
   func respond(to request: Request) async throws -> Response {
@@ -17,21 +20,36 @@ struct ChatCompletions: Sendable {
     let body = try request.decode(ChatCompletionRequest.self, from: json)
     let model = try state.chatModel(named: body.model)
     let order = try ChatOrder(body, model: model)
-    let plan = try await plan(body, order, with: model)
-    let answer = ChatAnswer(
+    guard body.sampling.stream ?? false else {
+      return try .json(try await answer(to: body, order, with: model, {}).whole())
+    }
+    // Calls before the answer may take long: the stream begins with the first of them.
+    let work = AdmittedWork { try await answer(to: body, order, with: model, $0) }
+    try await work.admitted()
+    return ServerSentEvents.response(heartbeat: heartbeat) { events in
+      try await events.tellingErrors {
+        try await work.value.stream(into: events)
+      }
+    }
+  }
+
+  /// - Parameter admitted: told of each call before the answer that the engine has taken
+  private func answer(
+    to body: ChatCompletionRequest, _ order: ChatOrder, with model: ChatModel,
+    _ admitted: @escaping @Sendable () -> Void
+  ) async throws -> ChatAnswer {
+    let plan = try await plan(body, order, with: model, admitted)
+    return ChatAnswer(
       generation: try start(plan, order, on: model),
       logprobs: ChatLogprobFormatter(tokenizer: model.tokenizer, isOn: body.logprobs ?? false),
       retrieved: plan.retrieved,
       includesUsage: body.sampling.streamOptions?.includeUsage ?? false)
-    if body.sampling.stream ?? false {
-      return ServerSentEvents.response { try await answer.stream(into: $0) }
-    }
-    return try .json(try await answer.whole())
   }
 
   /// The prompt, or with `retrieval` what is left to do once passages are found.
   private func plan(
-    _ body: ChatCompletionRequest, _ order: ChatOrder, with model: ChatModel
+    _ body: ChatCompletionRequest, _ order: ChatOrder, with model: ChatModel,
+    _ admitted: @escaping @Sendable () -> Void
   ) async throws -> AnswerPlan {
     let messages = try ChatPrompt.normalize(body.messages)
     var renderer = ChatRenderer(
@@ -44,7 +62,7 @@ struct ChatCompletions: Sendable {
     let options = try AnswerOptions(fields, defaults: state.answerDefaults)
     try order.check(options)
     renderer.addGenerationPrompt = true
-    let calls = SideCalls(renderer: renderer, metrics: metrics)
+    let calls = SideCalls(renderer: renderer, metrics: metrics, admitted: admitted)
     let finder = PassageFinder(
       documents: try state.documentStore(), writer: QueryWriter(calls: calls), metrics: metrics)
     return try await DocumentAnswer(
@@ -103,6 +121,7 @@ private struct ChatOrder {
       ignoreEndOfSequence: body.sampling.ignoreEndOfSequence ?? false,
       logprobs: wantsLogprobs ? body.topLogprobs ?? 0 : nil)
     choices = try body.sampling.checkedChoices()
+    try Generation.checkRoom(for: choices, on: model, param: "n")
     stops = try body.sampling.checkedStop()
     try request.sampling.validate(vocabularySize: model.vocabularySize)
   }

@@ -68,13 +68,17 @@ enum ChatPrompt {
     case .array(let parts):
       var texts: [String] = []
       for (index, part) in parts.enumerated() {
-        guard part["type"]?.string == "text", let text = part["text"]?.string else {
+        let place = "\(path)[\(index)]"
+        guard part["type"]?.string == "text" else {
           throw .invalid(
             """
-            \(path)[\(index)] has the type '\(part["type"]?.string ?? "none")'; this server takes \
-            text parts only.
+            \(place) has the type '\(part["type"]?.string ?? "none")'; this server takes text parts \
+            only.
             """,
-            param: "\(path)[\(index)]")
+            param: place)
+        }
+        guard let text = part["text"]?.string else {
+          throw .invalid("\(place).text must be a string.", param: "\(place).text")
         }
         texts.append(text)
       }

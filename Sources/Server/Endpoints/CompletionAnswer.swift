@@ -37,24 +37,20 @@ struct CompletionAnswer: Sendable {
   }
 
   func stream(into events: ServerSentEvents) async throws {
-    do {
-      let usages = try await withThrowingTaskGroup(of: (Int, GenerationUsage).self) { group in
-        for (index, generation, stream) in streams {
-          group.addTask {
-            let usage = try await forEachPiece(of: stream, in: generation, index: index) { piece in
-              try await send([piece], usage: includesUsage ? .null : .absent, into: events)
-            }
-            return (index, usage)
+    let usages = try await withThrowingTaskGroup(of: (Int, GenerationUsage).self) { group in
+      for (index, generation, stream) in streams {
+        group.addTask {
+          let usage = try await forEachPiece(of: stream, in: generation, index: index) { piece in
+            try await send([piece], usage: includesUsage ? .null : .absent, into: events)
           }
+          return (index, usage)
         }
-        return try await group.reduce(into: []) { $0.append($1) }.sorted { $0.0 < $1.0 }
       }
-      let total = usage(of: usages.map(\.1))
-      if includesUsage { try await send([], usage: .value(total), into: events) }
-      try await events.done()
-    } catch let error where !(error is CancellationError) && !(error is HTTPError) {
-      try await events.data(ErrorResponse.body(of: APIError(error) ?? .unexpected))
+      return try await group.reduce(into: []) { $0.append($1) }.sorted { $0.0 < $1.0 }
     }
+    let total = usage(of: usages.map(\.1))
+    if includesUsage { try await send([], usage: .value(total), into: events) }
+    try await events.done()
   }
 
   private var streams: [(Int, Generation, GenerationTextStream)] {

@@ -18,13 +18,18 @@ struct Completions: Sendable {
     try UnsupportedFields.check(json)
     let body = try request.decode(CompletionRequest.self, from: json)
     let model = try state.chatModel(named: body.model)
+    let prompts = try prompts(of: body, for: model)
+    try Generation.checkRoom(
+      for: prompts.count * (try body.sampling.checkedChoices()), on: model, param: "prompt")
     let answer = CompletionAnswer(
-      generations: try prompts(of: body, for: model).map { try start(body, prompt: $0, on: model) },
+      generations: try prompts.map { try start(body, prompt: $0, on: model) },
       echo: body.echo ?? false,
       logprobs: body.logprobs,
       includesUsage: body.sampling.streamOptions?.includeUsage ?? false)
     if body.sampling.stream ?? false {
-      return ServerSentEvents.response { try await answer.stream(into: $0) }
+      return ServerSentEvents.response { events in
+        try await events.tellingErrors { try await answer.stream(into: events) }
+      }
     }
     return try .json(try await answer.whole())
   }
@@ -43,7 +48,7 @@ struct Completions: Sendable {
       }
     case .tokens(let lists):
       prompts = try lists.map { list throws(APIError) in
-        try list.map { id throws(APIError) in try tokenID(id) }
+        try list.map { id throws(APIError) in try tokenID(id, in: "prompt") }
       }
     }
     guard (1...Self.maximumPrompts).contains(prompts.count) else {
@@ -66,7 +71,8 @@ struct Completions: Sendable {
     let request = GenerationRequest(
       prompt: prompt,
       sampling: try body.sampling.parameters(defaults: model.defaults),
-      maximumTokens: try body.sampling.checkedMaxTokens() ?? Self.defaultMaximumTokens,
+      // None at all scores the prompt, with echo and logprobs.
+      maximumTokens: try body.sampling.checkedMaxTokens(atLeast: 0) ?? Self.defaultMaximumTokens,
       stopTokens: try body.sampling.checkedStopTokens(vocabularySize: model.vocabularySize),
       ignoreEndOfSequence: body.sampling.ignoreEndOfSequence ?? false,
       logprobs: body.logprobs,

@@ -14,14 +14,21 @@ struct Documents: Sendable {
   /// JSON, one document or an array; a raw body of another content type; or the files of a form.
   func store(_ request: Request) async throws -> Response {
     let store = try state.documentStore()
+    let wantsJob = try request.wantsJob()
     var documents: [DocumentInput] = []
-    for source in try DocumentUpload.sources(of: request) {
-      documents += try await store.documents(from: source)
+    let upload = try DocumentUpload(of: request)
+    for file in upload.files { documents += try await store.documents(from: file) }
+    if let origin = upload.origin {
+      for index in documents.indices { documents[index].source = origin }
     }
-    if request.wantsJob {
-      return try .accepted(try await start(documents, in: request.name, store))
+    if wantsJob {
+      return try .accepted(try await start(documents, of: upload.origin, in: request.name, store))
     }
-    let report = try await store.putDocuments(documents, in: request.name)
+    var report = try await store.putDocuments(documents, in: request.name)
+    if let origin = upload.origin {
+      report.removed = try await store.deleteDocuments(
+        of: origin, except: report.ids, in: request.name)
+    }
     metrics.ingestedChunks.increment(by: Double(report.chunks))
     RequestTrace.note("documents", report.documents)
     RequestTrace.note("chunks", report.chunks)
@@ -30,13 +37,16 @@ struct Documents: Sendable {
 
   /// Stores the documents a few at a time while nobody waits.
   private func start(
-    _ documents: [DocumentInput], in name: String, _ store: DocumentStore
+    _ documents: [DocumentInput], of origin: String?, in name: String, _ store: DocumentStore
   ) async throws -> Job {
     try await store.check(documents, in: name)
     return try await jobs.start(
       .ingest, collection: name, total: documents.count, store: store
     ) { [metrics] progress in
-      let report = try await store.putDocumentsInParts(documents, in: name, progress: progress)
+      var report = try await store.putDocumentsInParts(documents, in: name, progress: progress)
+      if let origin {
+        report.removed = try await store.deleteDocuments(of: origin, except: report.ids, in: name)
+      }
       metrics.ingestedChunks.increment(by: Double(report.chunks))
       return report.json
     }
@@ -51,7 +61,8 @@ struct Documents: Sendable {
       limit = number
     }
     let page = try await state.documentStore().documents(
-      in: request.name, limit: limit, after: request.queryValue("after"))
+      in: request.name, of: request.queryValue("source"), limit: limit,
+      after: request.queryValue("after"))
     return try .json(page.json)
   }
 
@@ -75,13 +86,23 @@ struct Documents: Sendable {
     return Response(.noContent)
   }
 
-  /// `{"filter": {...}}`
+  /// `{"filter": {...}}` or `{"ids": [...]}`
   func deleteMatching(_ request: Request) async throws -> Response {
-    guard let filter = try request.json()["filter"] else {
-      throw APIError.invalid("filter is missing.", param: "filter")
+    let body = try request.json()
+    let store = try state.documentStore()
+    let count: Int
+    switch (body["filter"], body["ids"]) {
+    case (let filter?, nil):
+      count = try await store.deleteDocuments(
+        matching: try Filter(json: filter), in: request.name)
+    case (nil, let list?):
+      guard let values = list.array, case let ids = values.compactMap(\.string),
+        ids.count == values.count
+      else { throw APIError.invalid("ids must be an array of strings.", param: "ids") }
+      count = try await store.deleteDocuments(ids, in: request.name)
+    default:
+      throw APIError.invalid("Say which documents by filter or by ids.", param: "filter")
     }
-    let count = try await state.documentStore().deleteDocuments(
-      matching: try Filter(json: filter), in: request.name)
     return try .json(["deleted": .integer(Int64(count))] as JSONValue)
   }
 }

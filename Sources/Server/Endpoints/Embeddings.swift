@@ -51,8 +51,23 @@ struct Embeddings: Sendable {
           "A prompt goes in front of texts; token lists are embedded as they are.",
           param: body.prompt == nil ? "prompt_name" : "prompt")
       }
-      return try await model.embedder.embed(tokens: lists.map { try $0.map(tokenID) })
+      return try await model.embedder.embed(tokens: lists.map { try tokenIDs($0, of: model) })
     }
+  }
+
+  /// Clients that count tokens by OpenAI's vocabularies (LangChain does, unless told not to) send ids
+  /// that mean nothing here; most are larger than any of the model's.
+  private func tokenIDs(_ ids: [Int], of model: EmbeddingModel) throws(APIError) -> [Int32] {
+    let count = model.embedder.vocabularySize
+    guard let unknown = ids.first(where: { !(0..<count).contains($0) }) else {
+      return ids.map { Int32($0) }
+    }
+    throw .invalid(
+      """
+      input holds the token \(unknown); the ids of \(model.id) are 0 to \(count - 1). Send texts; in \
+      LangChain, OpenAIEmbeddings(check_embedding_ctx_length=False) does.
+      """,
+      param: "input")
   }
 
   /// nil where the request names none.
@@ -109,12 +124,4 @@ struct Embeddings: Sendable {
     }
     return data.base64EncodedString()
   }
-}
-
-/// A token id of a request as the models count them.
-func tokenID(_ id: Int) throws(APIError) -> Int32 {
-  guard let id = Int32(exactly: id), id >= 0 else {
-    throw .invalid("\(id) is not a token id.")
-  }
-  return id
 }

@@ -51,6 +51,20 @@ struct Generation: Sendable {
       promptTokens: request.promptTokenCount, idPrefix: idPrefix, metrics: metrics)
   }
 
+  /// Refuses more choices than the engine ever has room for: waiting would not help.
+  static func checkRoom(
+    for count: Int, on model: ChatModel, param: String
+  ) throws(APIError) {
+    let most = model.engine.maximumUnderWay
+    guard count > most else { return }
+    throw .invalid(
+      """
+      The request asks for \(count) choices; this server takes \(most) at a time. Ask for fewer, or \
+      start it with a larger --max-queue.
+      """,
+      param: param)
+  }
+
   private static func submit(
     _ request: GenerationRequest, marginalCandidates: Int?, stops: [String], on model: ChatModel
   ) throws(InferenceError) -> GenerationTextStream {

@@ -60,8 +60,13 @@ extension Request {
   fileprivate var jobID: String { parameters["id"] ?? "" }
 
   /// Whether the client won't wait: `?wait=false`, or `Prefer: respond-async` (RFC 7240, 4.1).
-  var wantsJob: Bool {
-    if let wait = queryValue("wait") { return wait == "false" || wait == "0" }
+  func wantsJob() throws(APIError) -> Bool {
+    switch queryValue("wait") {
+    case nil: break
+    case "false", "0": return true
+    case "true", "1": return false
+    case let wait?: throw .invalid("wait is '\(wait)', expected true or false.", param: "wait")
+    }
     let preferences = headers[.prefer]?.lowercased().split { $0 == "," || $0 == ";" } ?? []
     return preferences.contains { $0.trimmingSpaces == "respond-async" }
   }

@@ -20,7 +20,8 @@ struct Tokenization: Sendable {
     case (nil, let messages?):
       let model = try state.chatModel(named: body.model)
       let prompt = try ChatPrompt.render(
-        messages, with: model, addGenerationPrompt: body.addGenerationPrompt ?? true)
+        ChatPrompt.normalize(messages), with: model,
+        addGenerationPrompt: body.addGenerationPrompt ?? true)
       tokens = model.tokenizer.encode(prompt)
       limit = model.contextLength
     default:
@@ -33,7 +34,7 @@ struct Tokenization: Sendable {
   func detokenize(_ request: Request) throws -> Response {
     let body = try request.decode(DetokenizeRequest.self)
     let (tokenizer, _) = try tokenizer(named: body.model)
-    let ids = try body.tokens.map(tokenID)
+    let ids = try body.tokens.map { try tokenID($0, in: "tokens") }
     if let unknown = ids.first(where: { tokenizer.token($0) == nil }) {
       throw APIError.invalid(
         "tokens holds \(unknown), which the tokenizer doesn't know.", param: "tokens")
@@ -50,4 +51,13 @@ struct Tokenization: Sendable {
     let model = try state.chatModel(named: name)
     return (model.tokenizer, model.contextLength)
   }
+}
+
+/// A token id of a request as the models count them.
+/// - Parameter param: the field that it is in
+func tokenID(_ id: Int, in param: String) throws(APIError) -> Int32 {
+  guard let id = Int32(exactly: id), id >= 0 else {
+    throw .invalid("\(param) holds \(id), which is not a token id.", param: param)
+  }
+  return id
 }

@@ -3,6 +3,7 @@
 
 import Checkpoints
 import Compute
+import FoundationEssentials
 package import JSON
 import Transformer
 
@@ -44,7 +45,9 @@ package struct ModelReport: Sendable {
 
   /// Where `serve` would find it by this name.
   static func located(_ name: String) -> String {
-    (try? ModelLocator(folder: ServerConfiguration().models).directory(of: name)) ?? name
+    let folder =
+      ProcessInfo.processInfo.environment["MARTLET_MODELS"] ?? ServerConfiguration().models
+    return (try? ModelLocator(folder: folder).directory(of: name)) ?? name
   }
 
   package var json: JSONValue {

@@ -1,6 +1,5 @@
-// Every metric the server publishes, in one place. `README.md` and the dashboard name them from
-// here. Generation phases are observed when a sequence ends, from the engine's own clock, not when
-// frames reach a socket.
+// Every metric the server publishes, in one place. Generation phases are observed when a sequence
+// ends, from the engine's own clock, not when frames reach a socket.
 
 package final class ServerMetrics: Sendable {
   /// Seconds; reaches far because a CPU may take minutes for a long answer.

@@ -1,21 +1,27 @@
-// A request's body as sources of documents: one raw body, or the files of a form. What the body can't
-// say by itself is in the query, or in the form's fields: id, filename, metadata and, for tables and
-// JSON of any shape, text_columns, metadata_columns and id_column.
+// A request's body as files that hold documents: one raw body, or the files of a form. What the body
+// can't say by itself is in the query, or in the form's fields: id, filename, metadata, source and, for
+// tables and JSON of any shape, text_columns, metadata_columns and id_column.
 
 import Documents
 import HTTP
 import HTTPTypes
 import JSON
 
-enum DocumentUpload {
-  static func sources(of request: Request) throws -> [DocumentSource] {
+struct DocumentUpload {
+  let files: [DocumentSource]
+  /// Of which the upload is all there is now; nil where nothing is said about that.
+  let origin: String?
+
+  init(of request: Request) throws {
     let type = request.documentType
     guard type.lowercased().hasPrefix("multipart/form-data") else {
-      return [
-        try source(Array(request.body), type: type, fileName: nil, request) {
+      files = [
+        try Self.file(Array(request.body), type: type, fileName: nil, request) {
           request.queryValue($0)
         }
       ]
+      origin = request.queryValue("source")
+      return
     }
     let form: MultipartForm
     do throws(MultipartError) {
@@ -23,24 +29,25 @@ enum DocumentUpload {
     } catch {
       throw APIError.invalid("The form can't be read: \(error).", code: "invalid_form")
     }
-    let files = form.parts.filter { $0.fileName != nil }
-    guard !files.isEmpty else {
+    let parts = form.parts.filter { $0.fileName != nil }
+    guard !parts.isEmpty else {
       throw APIError.invalid("The form has no file; send it as -F file=@NAME.", param: "file")
     }
     func field(_ name: String) -> String? {
       let part = form.parts.last { $0.fileName == nil && $0.name == name }
       return part.map { String(decoding: $0.body, as: UTF8.self) } ?? request.queryValue(name)
     }
-    if files.count > 1, field("id") ?? request.parameters["id"] != nil {
-      throw APIError.invalid("An id goes with a single file, not with \(files.count).", param: "id")
+    if parts.count > 1, field("id") ?? request.parameters["id"] != nil {
+      throw APIError.invalid("An id goes with a single file, not with \(parts.count).", param: "id")
     }
-    return try files.map { file in
-      try source(
-        Array(file.body), type: file.contentType, fileName: file.fileName, request, field)
+    files = try parts.map { part in
+      try Self.file(
+        Array(part.body), type: part.contentType, fileName: part.fileName, request, field)
     }
+    origin = field("source")
   }
 
-  private static func source(
+  private static func file(
     _ bytes: [UInt8], type: String?, fileName: String?, _ request: Request,
     _ field: (String) -> String?
   ) throws -> DocumentSource {
@@ -67,13 +74,14 @@ enum DocumentUpload {
 }
 
 extension Request {
-  /// Where nothing is said, what the file's name says, else JSON; curl's default for `-d`, which nobody
-  /// means, counts as nothing.
+  /// Where nothing is said, what the file's name or the bytes say, else JSON; curl's default for `-d`,
+  /// which nobody means, counts as nothing.
   fileprivate var documentType: String {
     let type = headers[.contentType] ?? ""
     let isUnset = type.isEmpty || type.hasPrefix("application/x-www-form-urlencoded")
     guard isUnset else { return type }
-    return queryValue("filename") == nil ? "application/json" : "application/octet-stream"
+    let says = queryValue("filename") != nil || Extractors.recognizes(body)
+    return says ? "application/octet-stream" : "application/json"
   }
 }
 

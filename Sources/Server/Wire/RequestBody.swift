@@ -28,7 +28,8 @@ extension Request {
     _ type: Body.Type, from value: JSONValue
   ) throws(APIError) -> Body {
     do { return try JSONReader().decode(type, from: value) } catch {
-      throw .invalid("\(error)", param: nil)
+      let path = (error as? JSONError)?.path ?? ""
+      throw .invalid("\(error)", param: path.isEmpty ? nil : path)
     }
   }
 }

@@ -135,8 +135,8 @@ extension SamplingFields {
     try Self.check("n", n, 1...16) ?? 1
   }
 
-  func checkedMaxTokens() throws(APIError) -> Int? {
-    try Self.check("max_tokens", maxTokens, 1...Int(Int32.max))
+  func checkedMaxTokens(atLeast least: Int = 1) throws(APIError) -> Int? {
+    try Self.check("max_tokens", maxTokens, least...Int(Int32.max))
   }
 
   private func tokenBiases() throws(APIError) -> [Int32: Float] {

@@ -12,8 +12,9 @@ struct BenchCommand: AsyncParsableCommand {
     commandName: "bench", abstract: "Measure speed, and what quantising costs.",
     subcommands: [
       DecodeBenchCommand.self, PrefillBenchCommand.self, ServeBenchCommand.self,
-      EmbedBenchCommand.self, RetrieveBenchCommand.self, SampleBenchCommand.self,
-      SpeculateBenchCommand.self, PerplexityBenchCommand.self, TokenizeBenchCommand.self,
+      EmbedBenchCommand.self, IngestBenchCommand.self, RetrieveBenchCommand.self,
+      SampleBenchCommand.self, SpeculateBenchCommand.self, PerplexityBenchCommand.self,
+      TokenizeBenchCommand.self,
     ])
 }
 
@@ -65,10 +66,15 @@ struct Timings {
 
   static func += (left: inout Timings, right: Timings) { left.seconds += right.seconds }
 
+  var median: Double { seconds.median }
+}
+
+extension [Double] {
+  /// Of at least one value.
   var median: Double {
-    let sorted = seconds.sorted()
-    let middle = sorted.count / 2
-    return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+    let sorted = sorted()
+    let middle = count / 2
+    return count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
   }
 }
 

@@ -131,10 +131,20 @@ struct DecodeBenchCommand: AsyncParsableCommand {
     let sequences = try BenchSequences(
       model: model, count: count, capacity: context + tokens, adapters: adapters ?? [])
     try sequences.fill(context: context)
-    let timings = try await Timings.measure(runs: options.runs) {
-      for step in 0..<tokens { try sequences.forward(start: context + step, count: 1) }
+    // Before and after each run, since it changes: a run is compared with the mean of both.
+    let memory = try ReadBandwidth(byteCount: 512 << 20, pool: pool)
+    var (passes, timings) = ([memory.measure()], Timings())
+    for run in 0..<max(1, options.runs) {
+      timings += try await Timings.measure(runs: 1, warmUps: run == 0 ? 1 : 0) {
+        for step in 0..<tokens { try sequences.forward(start: context + step, count: 1) }
+      }
+      passes.append(memory.measure())
     }
-    let bandwidth = try Processor.measureReadBandwidth(byteCount: 1 << 30, pool: pool)
+    // The weights are read once per step, whatever the batch.
+    let bytes = Double(tokens * model.bytesPerDecodedToken)
+    let shares = timings.seconds.indices.map { run in
+      bytes / timings.seconds[run] / ((passes[run] + passes[run + 1]) / 2)
+    }
     let steps = Double(tokens) / timings.median
     var report = BenchReport("decode", pool: pool)
     options.describe(model, in: &report)
@@ -145,10 +155,8 @@ struct DecodeBenchCommand: AsyncParsableCommand {
     report["step_ms"] = .rounded(1000 / steps, 3)
     report["bytes_per_token"] = .integer(Int64(model.bytesPerDecodedToken))
     report["kv_bytes_per_position"] = .integer(Int64(model.kvBytesPerBlock / KVCache.blockSize))
-    report["read_bandwidth"] = .rounded(bandwidth, 0)
-    // The weights are read once per step, whatever the batch.
-    report["share_of_read_bandwidth"] = .rounded(
-      steps * Double(model.bytesPerDecodedToken) / bandwidth, 3)
+    report["read_bandwidth"] = .rounded(passes.median, 0)
+    report["share_of_read_bandwidth"] = .rounded(shares.median, 3)
     report["fork_join_us"] = .rounded(Processor.measureForkJoin(pool: pool) * 1e6, 3)
     report["peak_memory_bytes"] = .integer(Int64(ProcessMemory.peakByteCount ?? 0))
     report.print(asJSON: options.json)

@@ -15,8 +15,10 @@ struct IngestCommand: AsyncParsableCommand {
       Reads text, Markdown, HTML, PDF (with pdftotext), DOCX, ODT, EPUB, CSV, TSV, JSON, JSON Lines, \
       source code, and zip and tar archives of these. A file is one document with its path as id; \
       JSON holds documents {"id","text","metadata"}; with --text-columns each row of a table and \
-      each JSON object is a document. Unchanged documents cost nothing, and of changed ones only \
-      new chunks are embedded. '-' is standard input.
+      each JSON object is a document. A collection that isn't there is made. Unchanged documents \
+      cost nothing, and of changed ones only new chunks are embedded. Documents that a file, page or \
+      query no longer holds are removed, never those of another; --watch also removes those of files \
+      that are gone. '-' is standard input.
       """)
 
   @OptionGroup var client: ClientOptions
@@ -63,7 +65,13 @@ struct IngestCommand: AsyncParsableCommand {
     if let bar, files.count < 2 { progress = { bar.show($0) } }
     let ingestion = try Ingestion(
       api, collection: collection, isQuiet: client.json, progress: progress)
-    if watch { try await ingestion.learnKnown() }
+    do {
+      try await ingestion.makeCollection()
+      if watch { try await ingestion.learnKnown() }
+    } catch {
+      await api.close()
+      throw error
+    }
     await store(files, ingestion, bar)
     await source.storeOthers(readsInput: paths.contains("-"), ingestion)
     if let watcher {
@@ -73,9 +81,19 @@ struct IngestCommand: AsyncParsableCommand {
     await api.close()
     let totals = await ingestion.totals
     Terminal.print(client.json ? totals.json.description : totals.summary)
+    tellOfOthers(selection)
     if totals.failures > 0 {
       throw CommandFailure.failure("\(totals.failures) of the sources were not stored")
     }
+  }
+
+  /// Files that a folder holds and nobody reads: not failures, but they may have been meant.
+  private func tellOfOthers(_ selection: PathSelection) {
+    let others = selection.otherFiles()
+    guard let first = others.first, include.isEmpty else { return }
+    Terminal.error(
+      "\(others.count) files have endings that aren't read, such as \(first); named one by one they "
+        + "are tried")
   }
 
   private func watched(_ selection: PathSelection) throws -> FolderWatcher? {
@@ -95,7 +113,7 @@ struct IngestCommand: AsyncParsableCommand {
     let reading = source.reading
     for (index, file) in files.enumerated() {
       if files.count > 1 { bar?.show(Double(index) / Double(files.count)) }
-      await ingestion.store(file, file: file) { try reading.documents(in: file) }
+      await ingestion.store(file: file) { try reading.documents(in: file) }
     }
     bar?.show(1)
   }
@@ -115,7 +133,7 @@ struct IngestCommand: AsyncParsableCommand {
         let files = selection.files(at: path)
         await ingestion.forget(at: path, except: files)
         for file in files {
-          await ingestion.store(file, file: file) { try reading.documents(in: file) }
+          await ingestion.store(file: file) { try reading.documents(in: file) }
         }
       }
     }

@@ -20,6 +20,8 @@ struct RetrieveCommand: AsyncParsableCommand {
   @Flag(help: "Tell the parts of each score; shown with --json.") var explain = false
   @Argument(help: "What to look for.") var query: [String]
 
+  func validate() throws { _ = try body() }
+
   private func body() throws -> JSONValue {
     var body: JSONObject = [
       "query": .string(query.joined(separator: " ")), "collection": .string(collection),
@@ -52,7 +54,9 @@ struct RetrieveCommand: AsyncParsableCommand {
       Terminal.print(String(decoding: answer.serialized(pretty: true), as: UTF8.self))
       return
     }
-    for (rank, result) in (answer["results"]?.array ?? []).enumerated() {
+    let results = answer["results"]?.array ?? []
+    if results.isEmpty { Terminal.error("nothing was found in \(collection)") }
+    for (rank, result) in results.enumerated() {
       let score = ((result["score"]?.double ?? 0) * 1e4).rounded() / 1e4
       let shown = result["context"] ?? result
       let place = "\(shown["start"]?.int ?? 0)-\(shown["end"]?.int ?? 0)"

@@ -64,7 +64,8 @@ struct ServeCommand: AsyncParsableCommand {
   }
 }
 
-/// SIGTERM and SIGINT as events instead of sudden death.
+/// SIGTERM and SIGINT as events instead of sudden death, which SIGPIPE must not be either: Ctrl-C in a
+/// terminal also ends whoever the log is piped to, and running requests are to be finished.
 struct TerminationSignals {
   let received: AsyncStream<Int32>
   private let sources: [any DispatchSourceSignal]
@@ -72,6 +73,7 @@ struct TerminationSignals {
   init() {
     let (stream, continuation) = AsyncStream<Int32>.makeStream()
     received = stream
+    signal(SIGPIPE, SIG_IGN)
     sources = [SIGTERM, SIGINT].map { number in
       signal(number, SIG_IGN)
       let source = DispatchSource.makeSignalSource(signal: number, queue: .global())

@@ -1,6 +1,6 @@
 // Sends documents to a collection, a source at a time: a file, standard input, a URL, the rows of a
-// query. What can't be read or stored is named and the rest goes on. Knows which documents came from
-// which file, so that those of files that are gone, or that a file no longer holds, can be removed.
+// query. What can't be read or stored is named and the rest goes on. Documents know their source, so
+// that those that it no longer holds are removed, whatever their ids, and never those of another.
 
 import Compute
 import Documents
@@ -9,12 +9,13 @@ import JSON
 
 actor Ingestion {
   private let api: any APIClient
+  private let collection: String
   private let path: String
   private let isQuiet: Bool
   private let progress: (@Sendable (Double) -> Void)?
   private let thread: ComputeThread
   private(set) var totals = IngestTotals()
-  /// Ids by the file they came from, once `learnKnown` has asked.
+  /// Ids by their source, of all sources once `learnKnown` has asked; else each is asked about.
   private var known: [String: Set<String>]?
 
   /// Of one request, so that it stays below the server's limit on bodies.
@@ -30,22 +31,37 @@ actor Ingestion {
     self.api = api
     self.progress = progress
     self.isQuiet = isQuiet
-    path = "/collections/\(collection)/documents"
+    self.collection = collection
+    path = "/collections/\(Self.escaped(collection))/documents"
     thread = try ComputeThread(name: "extraction", niceness: 19)
   }
 
-  /// Reads and stores one source; `read` runs off the cooperative pool.
+  /// Makes the collection, with every default, where it is not there yet.
+  func makeCollection() async throws {
+    let known = try await api.get("/collections")["collections"]?.array ?? []
+    guard !known.contains(where: { $0["name"]?.string == collection }) else { return }
+    _ = try await api.call(.put, "/collections/\(Self.escaped(collection))", [:])
+    if !isQuiet { Terminal.print("Made the collection \(collection).") }
+  }
+
+  func store(file: String, _ read: @Sendable @escaping () throws -> [DocumentInput]) async {
+    await store(file, source: Self.source(ofFile: file), read)
+  }
+
+  /// Reads and stores one source, and removes what it held before and holds no more; `read` runs off
+  /// the cooperative pool.
   /// - Parameters:
   ///   - name: for messages
-  ///   - file: the path that the documents belong to, where there is one
+  ///   - source: what the documents belong to; nil for what can't be read twice
   func store(
-    _ name: String, file: String? = nil, _ read: @Sendable @escaping () throws -> [DocumentInput]
+    _ name: String, source: String? = nil, _ read: @Sendable @escaping () throws -> [DocumentInput]
   ) async {
     do {
       var documents = try await thread.perform(read)
-      // Documents without an id of their own are known by their place.
-      for index in documents.indices where documents[index].id == nil && file != nil {
-        documents[index].id = "\(name)#\(index + 1)"
+      for index in documents.indices where source != nil {
+        documents[index].source = source
+        // Documents without an id of their own are known by their place.
+        documents[index].id = documents[index].id ?? "\(name)#\(index + 1)"
       }
       var chunks = 0
       for batch in Self.batches(documents) {
@@ -53,8 +69,12 @@ actor Ingestion {
         totals.add(answer)
         chunks += answer["chunks"]?.int ?? 0
       }
-      if let file { try await keepOnly(Set(documents.compactMap(\.id)), of: file) }
-      if !isQuiet { Terminal.print("\(name): \(chunks) chunks") }
+      var removed = 0
+      if let source { removed = try await keepOnly(Set(documents.compactMap(\.id)), of: source) }
+      if !isQuiet {
+        let suffix = removed > 0 ? ", \(removed) documents removed that it no longer holds" : ""
+        Terminal.print("\(name): \(chunks) chunks\(suffix)")
+      }
     } catch {
       fail(name, error)
     }
@@ -89,29 +109,43 @@ actor Ingestion {
 
   // MARK: What was stored before
 
-  /// Asks the collection which documents came from which files.
+  /// The source that a file is: where it lies, whatever path leads there.
+  static func source(ofFile path: String) -> String {
+    URL(fileURLWithPath: path).standardizedFileURL.path
+  }
+
+  /// Asks the collection which documents came from which sources.
   func learnKnown() async throws {
     var found: [String: Set<String>] = [:]
-    var after = ""
-    while true {
-      let page = try await api.get("\(path)?limit=1000\(after)")
-      for document in page["documents"]?.array ?? [] {
-        guard let id = document["id"]?.string, let file = document["metadata"]?["path"]?.string
-        else { continue }
-        found[file, default: []].insert(id)
-      }
-      guard let next = page["next"]?.string else { break }
-      after = "&after=\(Self.escaped(next))"
+    try await forEachStored { document in
+      guard let id = document["id"]?.string, let source = document["source"]?.string else { return }
+      found[source, default: []].insert(id)
     }
     known = found
   }
 
+  /// The collection's documents, or those of a source.
+  private func forEachStored(
+    of source: String? = nil, _ take: (JSONValue) -> Void
+  ) async throws {
+    var query = "limit=1000"
+    if let source { query += "&source=\(Self.escaped(source))" }
+    var after = ""
+    while true {
+      let page = try await api.get("\(path)?\(query)\(after)")
+      for document in page["documents"]?.array ?? [] { take(document) }
+      guard let next = page["next"]?.string else { return }
+      after = "&after=\(Self.escaped(next))"
+    }
+  }
+
   /// Removes the documents of files at or below a path that are not among those that are there.
   func forget(at path: String, except present: [String]) async {
-    let gone = (known ?? [:]).keys.filter { $0 == path || $0.hasPrefix(path + "/") }
-    for file in Set(gone).subtracting(present) {
+    let place = Self.source(ofFile: path)
+    let gone = (known ?? [:]).keys.filter { $0 == place || $0.hasPrefix(place + "/") }
+    for file in Set(gone).subtracting(present.map(Self.source)) {
       do {
-        try await keepOnly([], of: file)
+        _ = try await keepOnly([], of: file)
         known?[file] = nil
         if !isQuiet { Terminal.print("\(file): removed") }
       } catch {
@@ -120,13 +154,25 @@ actor Ingestion {
     }
   }
 
-  /// Removes those documents of a file that it no longer holds.
-  private func keepOnly(_ ids: Set<String>, of file: String) async throws {
-    guard let known else { return }
-    for id in known[file, default: []].subtracting(ids) {
-      _ = try await api.call(.delete, "\(path)/\(Self.escaped(id))", nil)
+  /// Removes those documents of a source that it no longer holds; how many there were.
+  private func keepOnly(_ ids: Set<String>, of source: String) async throws -> Int {
+    let gone = try await stored(of: source).subtracting(ids).sorted()
+    for start in stride(from: 0, to: gone.count, by: Self.batchDocumentCount) {
+      let part = gone[start..<min(start + Self.batchDocumentCount, gone.count)]
+      _ = try await api.call(.delete, path, ["ids": .array(part.map(JSONValue.string))])
     }
-    self.known?[file] = ids
+    known?[source] = ids
+    totals.removed += gone.count
+    return gone.count
+  }
+
+  private func stored(of source: String) async throws -> Set<String> {
+    if let known { return known[source, default: []] }
+    var ids: Set<String> = []
+    try await forEachStored(of: source) { document in
+      if let id = document["id"]?.string { ids.insert(id) }
+    }
+    return ids
   }
 
   private static func escaped(_ id: String) -> String {
@@ -147,6 +193,8 @@ struct IngestTotals: Sendable {
   var chunks = 0
   var unchanged = 0
   var truncatedChunks = 0
+  /// Documents that their source no longer holds.
+  var removed = 0
   /// Sources that were not stored.
   var failures = 0
 
@@ -160,13 +208,15 @@ struct IngestTotals: Sendable {
   var json: JSONValue {
     [
       "documents": .integer(Int64(documents)), "chunks": .integer(Int64(chunks)),
-      "unchanged": .integer(Int64(unchanged)),
+      "unchanged": .integer(Int64(unchanged)), "removed": .integer(Int64(removed)),
       "truncated_chunks": .integer(Int64(truncatedChunks)),
     ]
   }
 
   var summary: String {
-    var text = "\(documents) documents stored in \(chunks) chunks, \(unchanged) unchanged"
+    var text =
+      "\(documents - unchanged) documents stored in \(chunks) chunks, \(unchanged) unchanged"
+    if removed > 0 { text += ", \(removed) removed" }
     if truncatedChunks > 0 {
       text += "; \(truncatedChunks) chunks are longer than the embedding model reads"
     }
@@ -179,6 +229,7 @@ extension DocumentInput {
   fileprivate var wire: JSONValue {
     var fields: JSONObject = ["text": .string(text)]
     fields["id"] = id.map(JSONValue.string)
+    fields["source"] = source.map(JSONValue.string)
     fields["metadata"] = .object(metadata)
     return .object(fields)
   }

@@ -29,6 +29,11 @@ struct PathSelection: Sendable {
     return files
   }
 
+  /// The files of folders that are left out only because no extractor reads their ending.
+  func otherFiles() -> [String] {
+    folders.flatMap { filesBelow($0, of: $0) { !Extractors.reads(fileName: $0) } }
+  }
+
   /// Those of the paths that are folders.
   var folders: [String] { paths.filter { Self.kind(of: $0) == .folder } }
 
@@ -54,14 +59,18 @@ struct PathSelection: Sendable {
     return isFolder ? .folder : .file
   }
 
-  private func filesBelow(_ path: String, of folder: String) -> [String] {
+  private func filesBelow(
+    _ path: String, of folder: String, where isMeant: (String) -> Bool = Extractors.reads(fileName:)
+  ) -> [String] {
     guard isOpen(path, of: folder) else { return [] }
     let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
     return names.sorted().flatMap { name -> [String] in
       let child = path == "/" ? "/" + name : path + "/" + name
-      guard Self.kind(of: child) == .folder else { return takes(child, of: folder) ? [child] : [] }
+      guard Self.kind(of: child) == .folder else {
+        return takes(child, of: folder, where: isMeant) ? [child] : []
+      }
       let isLink = (try? FileManager.default.destinationOfSymbolicLink(atPath: child)) != nil
-      return isLink ? [] : filesBelow(child, of: folder)
+      return isLink ? [] : filesBelow(child, of: folder, where: isMeant)
     }
   }
 
@@ -73,10 +82,12 @@ struct PathSelection: Sendable {
       && !exclude.contains { $0.matches(String(relative)) }
   }
 
-  private func takes(_ path: String, of folder: String) -> Bool {
+  private func takes(
+    _ path: String, of folder: String, where isMeant: (String) -> Bool = Extractors.reads(fileName:)
+  ) -> Bool {
     let relative = String(path.dropFirst(folder.count + 1))
     let parts = relative.split(separator: "/")
-    guard !parts.contains(where: { $0.hasPrefix(".") }), Extractors.reads(fileName: relative) else {
+    guard !parts.contains(where: { $0.hasPrefix(".") }), isMeant(relative) else {
       return false
     }
     // A folder that is excluded excludes what is in it.

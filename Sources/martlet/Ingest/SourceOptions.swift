@@ -3,6 +3,7 @@
 import ArgumentParser
 import Documents
 import FoundationEssentials
+import Glibc
 import HTTP
 import JSON
 
@@ -53,7 +54,8 @@ struct SourceOptions: ParsableArguments {
       }
     }
     if let sqlite, let query, let fields {
-      await ingestion.store(sqlite) {
+      let rows = DatabaseRows.source(path: Ingestion.source(ofFile: sqlite), query: query)
+      await ingestion.store(sqlite, source: rows) {
         try DatabaseRows.documents(
           path: sqlite, query: query, fields: fields, id: sqlite,
           metadata: ["database": .string(sqlite)])
@@ -68,7 +70,7 @@ struct SourceOptions: ParsableArguments {
       for url in try WebPages.list(list) {
         do {
           let page = try await WebPages.fetch(url, with: client)
-          await ingestion.store(url) { try Extractors.documents(from: page) }
+          await ingestion.store(url, source: url) { try Extractors.documents(from: page) }
         } catch {
           await ingestion.fail(url, error)
         }
@@ -87,11 +89,22 @@ struct FileReading: Sendable {
   /// The documents of a file. Blocks.
   func documents(in file: String) throws -> [DocumentInput] {
     guard let data = FileManager.default.contents(atPath: file) else {
-      throw CommandFailure.failure("can't be read: missing, a folder, or no permission")
+      throw CommandFailure.failure("can't be read: \(Self.fault(of: file))")
     }
     return try Extractors.documents(
       from: DocumentSource(
         bytes: Array(data), fileName: file, id: file, metadata: ["path": .string(file)],
         fields: fields, charset: charset))
+  }
+
+  private static func fault(of file: String) -> String {
+    var status = stat()
+    guard stat(file, &status) == 0 else {
+      // What is no UTF-8 in a name has become this character, and the name that of no file.
+      return file.unicodeScalars.contains("\u{FFFD}")
+        ? "its name is not UTF-8; rename it" : String(cString: strerror(errno))
+    }
+    guard status.st_mode & S_IFMT == S_IFREG else { return "it is not a file of text or data" }
+    return access(file, R_OK) == 0 ? "it is too large" : String(cString: strerror(errno))
   }
 }

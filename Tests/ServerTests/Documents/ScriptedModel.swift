@@ -25,10 +25,16 @@ final class ScriptedModel: LanguageModel {
   private let tokenizer: Tokenizer
   private let rules: [Rule]
   private let end: Int32
+  /// Called once per prompt, on the engine's thread, before it is answered.
+  private let before: @Sendable (String) throws -> Void
   /// Each prompt once, as text, in the order in which they were first computed to their end.
   private let seen = Mutex<[String]>([])
 
-  init(tokenizer: Tokenizer, contextLength: Int, rules: [Rule]) throws {
+  init(
+    tokenizer: Tokenizer, contextLength: Int, rules: [Rule],
+    before: @escaping @Sendable (String) throws -> Void = { _ in }
+  ) throws {
+    self.before = before
     self.tokenizer = tokenizer
     self.contextLength = contextLength
     self.rules = rules
@@ -69,7 +75,7 @@ final class ScriptedModel: LanguageModel {
         return (0..<span.start + span.tokens.count).map { slots[slot($0)] }
       }
       for position in tokens.count - span.logitCount..<tokens.count {
-        let next = next(after: Array(tokens[...position]))
+        let next = try next(after: Array(tokens[...position]))
         for token in 0..<vocabularySize {
           logits[row * vocabularySize + token] = token == Int(next) ? 20 : 0
         }
@@ -80,14 +86,19 @@ final class ScriptedModel: LanguageModel {
 
   /// The token of the scripted answer that comes next: what follows the last generation prompt is
   /// what has been said.
-  private func next(after tokens: [Int32]) -> Int32 {
+  private func next(after tokens: [Int32]) throws -> Int32 {
     let opening = tokenizer.encode("<|im_start|>assistant\n", addSpecialTokens: false)
     guard let mark = tokens.lastIndex(where: { $0 == opening[0] }),
       mark + opening.count <= tokens.count
     else { return end }
     let prompt = tokenizer.decode(
       Array(tokens[..<(mark + opening.count)]), skipSpecialTokens: false)
-    seen.withLock { if !$0.contains(prompt) { $0.append(prompt) } }
+    let isNew = seen.withLock { seen in
+      guard !seen.contains(prompt) else { return false }
+      seen.append(prompt)
+      return true
+    }
+    if isNew { try before(prompt) }
     let answer = rules.first { prompt.contains($0.key) }?.answer ?? ""
     let script = tokenizer.encode(answer, addSpecialTokens: false)
     let said = tokens.count - mark - opening.count
@@ -113,7 +124,8 @@ struct ScriptedServer {
   /// - Parameter rules: key in the prompt → answer, the first that matches.
   static func start(
     contextLength: Int = 1024, maximumSequences: Int = 8,
-    _ rules: [(String, String)], change: (inout ServerConfiguration) -> Void = { _ in }
+    _ rules: [(String, String)], change: (inout ServerConfiguration) -> Void = { _ in },
+    before: @escaping @Sendable (String) throws -> Void = { _ in }
   ) async throws -> ScriptedServer {
     let server = try await TestServer.start {
       $0.model = "none"
@@ -122,7 +134,7 @@ struct ScriptedServer {
     let text = try ModelText(path: TestServer.modelsFolder + "/default")
     let model = try ScriptedModel(
       tokenizer: text.tokenizer, contextLength: contextLength,
-      rules: rules.map { ScriptedModel.Rule(key: $0.0, answer: $0.1) })
+      rules: rules.map { ScriptedModel.Rule(key: $0.0, answer: $0.1) }, before: before)
     let engine = try InferenceEngine(
       model: model, configuration: EngineConfiguration(maximumSequences: maximumSequences))
     let state = server.server.application.state

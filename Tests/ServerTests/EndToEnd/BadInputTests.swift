@@ -16,6 +16,7 @@ struct BadInputTests {
     (#"{"messages": [{"content": "hi"}]}"#, "role"),
     (#"{"messages": [{"role": "user", "content": 5}]}"#, "content"),
     (#"{"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}"#, "image_url"),
+    (#"{"messages": [{"role": "user", "content": [{"type": "text"}]}]}"#, "content[0].text must"),
     ("{\(hello), \"temperature\": \"hot\"}", "temperature"),
     ("{\(hello), \"temperature\": -1}", "temperature"),
     ("{\(hello), \"temperature\": 1e999}", "number"),
@@ -50,6 +51,21 @@ struct BadInputTests {
     } else {
       #expect(said.contains(mention), "\(answer.text)")
     }
+  }
+
+  @Test(arguments: [
+    (#""temperature": "hot""#, "temperature"), (#""n": 1.5"#, "n"), (#""stop": [1]"#, "stop[0]"),
+    (#""logit_bias": {"5": "x"}"#, "logit_bias.5"),
+    (#""stream_options": {"include_usage": 1}"#, "stream_options.include_usage"),
+    (#""retrieval": {"topk": 3}"#, "retrieval.topk"),
+    (#""retrieval": {"chunking": {}}"#, "retrieval.chunking"),
+  ])
+  func whatIsWrongIsNamed(field: String, param: String) async throws {
+    let server = try await TestServer.shared.value
+    let answer = try await server.send(
+      .post, "/v1/chat/completions", bytes: Array("{\(Self.hello), \(field)}".utf8))
+    #expect(answer.status == 400)
+    #expect(answer.json["error"]?["param"]?.string == param, "\(answer.text)")
   }
 
   @Test func invalidUTF8IsRefused() async throws {

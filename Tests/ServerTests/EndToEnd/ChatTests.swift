@@ -93,6 +93,20 @@ struct ChatTests {
     #expect(text == String(whole[..<before]))
   }
 
+  @Test func tokensAreCountedAsTheChatCountsThem() async throws {
+    let server = try await TestServer.shared.value
+    let messages: JSONValue = [
+      ["role": "developer", "content": "Be brief."],
+      [
+        "role": "user",
+        "content": [["type": "text", "text": "Hello"], ["type": "text", "text": "you"]],
+      ],
+    ]
+    let counted = try await server.post("/tokenize", ["messages": messages]).json["count"]
+    let answer = try await server.post("/chat", ["messages": messages, "max_tokens": 1])
+    #expect(counted != nil && counted == answer.json["usage"]?["prompt_tokens"])
+  }
+
   @Test func contentPartsEqualTheirText() async throws {
     let server = try await TestServer.shared.value
     let parts: JSONValue = [

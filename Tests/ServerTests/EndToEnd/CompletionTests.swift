@@ -81,6 +81,33 @@ struct CompletionTests {
     }
   }
 
+  /// How evaluation harnesses score texts.
+  @Test func noTokensAtAllScoreThePrompt() async throws {
+    let server = try await TestServer.shared.value
+    var body: JSONObject = ["prompt": "Water is wet", "logprobs": 0, "echo": true, "max_tokens": 0]
+    let scored = try await server.post("/v1/completions", .object(body)).json
+    body["max_tokens"] = 1
+    let longer = try await server.post("/v1/completions", .object(body)).json
+    let choice = try #require(scored["choices"]?.array?.first)
+    #expect(choice["text"] == "Water is wet" && choice["finish_reason"] == "length")
+    let logprobs = try #require(choice["logprobs"]?["token_logprobs"]?.array)
+    let more = longer["choices"]?.array?.first?["logprobs"]?["token_logprobs"]?.array ?? []
+    #expect(logprobs.count > 2 && logprobs == Array(more.dropLast()))
+    #expect(scored["usage"]?["completion_tokens"] == 0)
+    let chat = try await server.post("/chat", ["messages": [user("a")], "max_tokens": 0])
+    #expect(chat.status == 400)
+  }
+
+  /// What no waiting helps is the request's fault, and comes without an invitation to try again.
+  @Test func moreChoicesThanThereIsRoomForAreRefused() async throws {
+    let server = try await TestServer.shared.value
+    let body: JSONValue = ["prompt": .array(Array(repeating: "a", count: 64)), "n": 16]
+    let answer = try await server.post("/v1/completions", body)
+    #expect(answer.status == 400)
+    #expect(answer.json["error"]?["param"] == "prompt" && answer.headers[.retryAfter] == nil)
+    #expect(answer.errorMessage.contains("1024") && answer.errorMessage.contains("--max-queue"))
+  }
+
   @Test func maxTokensDefaultsToSixteen() async throws {
     let server = try await TestServer.shared.value
     let answer = try await server.post(

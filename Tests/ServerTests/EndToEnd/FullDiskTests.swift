@@ -8,7 +8,7 @@ import Testing
 @testable import Server
 
 /// A file system in memory, unmounted with the last reference to it.
-private final class SmallDisk {
+final class SmallDisk {
   let path: String
   private var filler: String { path + "/filler" }
 
@@ -36,10 +36,16 @@ private final class SmallDisk {
 
   func free() { try? FileManager.default.removeItem(atPath: filler) }
 
-  private static func run(_ command: String, _ arguments: [String]) -> Bool {
+  func remount(readOnly: Bool) -> Bool {
+    Self.run("mount", ["-o", "remount,\(readOnly ? "ro" : "rw")", path])
+  }
+
+  /// Whether the program ended well.
+  static func run(_ command: String, _ arguments: [String]) -> Bool {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     process.arguments = [command] + arguments
+    process.standardOutput = FileHandle.nullDevice
     process.standardError = FileHandle.nullDevice
     guard (try? process.run()) != nil else { return false }
     process.waitUntilExit()
@@ -47,7 +53,9 @@ private final class SmallDisk {
   }
 }
 
-@Suite(.enabled(if: TestServer.hasEmbeddingModel && SmallDisk.isPossible))
+@Suite(
+  .enabled(if: TestServer.hasEmbeddingModel, "needs an embedding model"),
+  .enabled(if: SmallDisk.isPossible, "needs root, to mount a disk"))
 struct FullDiskTests {
   /// Writes are refused, reads are answered, and with room again all is as before, without a restart.
   @Test func aFullDiskIsSaidAndRecoveredFrom() async throws {

@@ -61,6 +61,8 @@ struct JobTests {
     let nowhere = try await server.post(
       "/collections/nowhere/documents?wait=false", [["text": "x"]])
     #expect(nowhere.status == 404)
+    let neither = try await server.post("/collections/default/documents?wait=maybe", [])
+    #expect(neither.status == 400 && neither.json["error"]?["param"] == "wait")
     let unknown = try await server.get("/jobs/unknown")
     #expect(unknown.status == 404 && unknown.errorCode == "job_not_found")
     #expect(try await server.get("/jobs/unknown/events").status == 404)

@@ -116,11 +116,10 @@ struct LifecycleTests {
     _ = try await lines.next()
     let draining = Task { await server.server.drain() }
     while server.server.application.state.phase != .draining { await Task.yield() }
-    let refused = try await server.send(
-      .post, "/v1/completions", ["prompt": "a"], through: .router)
+    let refused = try await server.post("/v1/completions", ["prompt": "a"])
     #expect(refused.status == 503)
     #expect(refused.headers[.retryAfter] != nil)
-    let probe = try await server.get("/readyz", through: .router)
+    let probe = try await server.get("/readyz")
     #expect(probe.status == 503)
     #expect(probe.json["reason"]?.string == "shutting down")
     var last = ""

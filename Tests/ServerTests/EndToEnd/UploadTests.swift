@@ -51,6 +51,19 @@ import Testing
     #expect(found.json["results"]?.array?.first?["heading"] == "Annual leave")
   }
 
+  /// `curl -T report.docx URL`: no content type, no name.
+  @Test func bodiesWithoutATypeAreRecognizedByTheirBytes() async throws {
+    let server = try await TestServer.shared.value
+    _ = try await server.send(.put, "/collections/typeless")
+    func store(_ bytes: [UInt8], _ id: String) async throws -> Answer {
+      try await server.send(
+        .put, "/collections/typeless/documents/\(id)", bytes: bytes, headers: [:])
+    }
+    #expect(try await store(try file("handbook.docx"), "docx").status == 200)
+    #expect(try await store(Array(#"{"text": "JSON"}"#.utf8), "json").status == 200)
+    #expect(try await store(Array("neither".utf8), "text").errorMessage.contains("JSON"))
+  }
+
   @Test func formsCarrySeveralFiles() async throws {
     let server = try await TestServer.shared.value
     _ = try await server.send(.put, "/collections/forms")
@@ -68,6 +81,45 @@ import Testing
     let list = try await server.get("/collections/forms/documents").json["documents"]?.array ?? []
     #expect(list.compactMap { $0["id"]?.string } == ["a.docx", "笔记.md"])
     #expect(list.allSatisfy { $0["metadata"]?["team"] == "people" })
+  }
+
+  /// An upload that is all there is of a source now removes what that held before.
+  @Test(arguments: ["true", "false"]) func sourcesAreReplaced(wait: String) async throws {
+    let server = try await TestServer.shared.value
+    let path = "/collections/sources-\(wait)/documents"
+    _ = try await server.send(.put, "/collections/sources-\(wait)")
+    func upload(_ lines: String, _ query: String) async throws -> JSONValue {
+      let answer = try await server.send(
+        .post, "\(path)?\(query)&wait=\(wait)", bytes: Array(lines.utf8),
+        headers: [.contentType: "application/jsonl"])
+      guard let id = answer.json["id"]?.string else { return answer.json }
+      _ = try await server.get("/jobs/\(id)/events")
+      return try await server.get("/jobs/\(id)").json["result"] ?? .null
+    }
+    func ids(_ query: String = "") async throws -> [String] {
+      try await server.get(path + query).json["documents"]?.array?.compactMap { $0["id"]?.string }
+        ?? []
+    }
+    func line(_ id: String) -> String { #"{"id":"\#(id)","text":"text of \#(id)"}"# + "\n" }
+    _ = try await upload(line("other"), "id=x")
+    _ = try await upload(line("a") + line("b") + line("c"), "source=rows")
+    #expect(try await ids() == ["other", "a", "b", "c"])
+    let report = try await upload(line("b") + line("d"), "source=rows")
+    #expect(report["removed"] == 2 && report["unchanged"] == 1, "\(report)")
+    #expect(try await ids() == ["other", "b", "d"])
+    #expect(try await ids("?source=rows") == ["b", "d"])
+    // Without a source, nothing is known to be gone.
+    _ = try await upload(line("e"), "id=x")
+    let deleted = try await server.send(
+      .delete, path, bytes: Array(#"{"ids":["other","none"]}"#.utf8),
+      headers: [.contentType: "application/json"])
+    #expect(deleted.json["deleted"] == 1)
+    #expect(try await ids() == ["b", "d", "e"])
+    for body in [#"{"ids":[1]}"#, #"{"ids":"b"}"#, #"{}"#] {
+      let refused = try await server.send(
+        .delete, path, bytes: Array(body.utf8), headers: [.contentType: "application/json"])
+      #expect(refused.status == 400, "\(body)")
+    }
   }
 
   @Test func refusals() async throws {
