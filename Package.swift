@@ -68,15 +68,22 @@ let package = Package(
     .target(
       name: "Quantization", dependencies: ["CKernels", "Compute"], swiftSettings: swift),
     .target(
+      name: "Checkpoints",
+      dependencies: ["Archives", "CKernels", "COpenSSL", "Compute", "JSON", "Quantization"],
+      swiftSettings: swift),
+    .target(
+      name: "ModelFamilies", dependencies: ["Checkpoints", "JSON"], swiftSettings: swift),
+    .target(
       name: "Transformer",
       dependencies: [
-        "Archives", "CKernels", "COnig", "COpenSSL", "CLinux", "Compute", "JSON", "Quantization",
+        "CKernels", "CLinux", "COnig", "Checkpoints", "Compute", "JSON", "ModelFamilies",
+        "Quantization",
       ],
       swiftSettings: swift),
     .target(
       name: "Inference",
       dependencies: [
-        "CKernels", "Compute", "JSON", "Tokenizers", "Transformer",
+        "CKernels", "Checkpoints", "Compute", "JSON", "Tokenizers", "Transformer",
       ],
       swiftSettings: swift),
 
@@ -105,8 +112,9 @@ let package = Package(
     .target(
       name: "Server",
       dependencies: [
-        "COpenSSL", "Compute", "Documents", "Evaluation", "HTTP", "Hub", "Inference",
-        "JSON", "Jinja", "Quantization", "Retrieval", "SearchIndex", "Tokenizers", "Transformer",
+        "COpenSSL", "Checkpoints", "Compute", "Documents", "Evaluation", "HTTP", "Hub",
+        "Inference", "JSON", "Jinja", "Quantization", "Retrieval", "SearchIndex", "Tokenizers",
+        "Transformer",
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "Yams", package: "Yams"),
@@ -115,9 +123,9 @@ let package = Package(
     .executableTarget(
       name: "martlet",
       dependencies: [
-        "Compute", "Documents", "Evaluation", "HTTP", "Hub", "Inference", "JSON", "Quantization",
-        "Retrieval",
-        "SearchIndex", "Server", "Tokenizers", "Transformer",
+        "Checkpoints", "Compute", "Documents", "Evaluation", "HTTP", "Hub", "Inference", "JSON",
+        "ModelFamilies", "Quantization", "Retrieval", "SearchIndex", "Server", "Tokenizers",
+        "Transformer",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "HTTPTypes", package: "swift-http-types"),
       ],
@@ -149,15 +157,20 @@ let package = Package(
     .testTarget(
       name: "TokenizersTests", dependencies: ["JSON", "Tokenizers"], swiftSettings: swift),
     .testTarget(
+      name: "QuantizationTests", dependencies: ["CKernels", "Compute", "JSON", "Quantization"],
+      swiftSettings: swift),
+    .testTarget(
       name: "TransformerTests",
       dependencies: [
-        "CKernels", "Compute", "Fuzzing", "JSON", "Quantization", "Transformer",
+        "CKernels", "Checkpoints", "Compute", "Fuzzing", "JSON", "ModelFamilies", "Quantization",
+        "Transformer",
       ],
       swiftSettings: swift),
     .testTarget(
       name: "InferenceTests",
       dependencies: [
-        "CKernels", "Compute", "Inference", "JSON", "Quantization", "Tokenizers", "Transformer",
+        "CKernels", "Checkpoints", "Compute", "Inference", "JSON", "Quantization", "Tokenizers",
+        "Transformer",
       ],
       swiftSettings: swift),
     .testTarget(
@@ -180,8 +193,8 @@ let package = Package(
     .testTarget(
       name: "ServerTests",
       dependencies: [
-        "HTTP", "Hub", "Inference", "JSON", "Retrieval", "Server",
-        "Tokenizers", "Transformer",
+        "Checkpoints", "HTTP", "Hub", "Inference", "JSON", "Retrieval", "Server", "Tokenizers",
+        "Transformer",
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Yams", package: "Yams"),
       ],

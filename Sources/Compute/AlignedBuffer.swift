@@ -10,9 +10,9 @@ import CLinux
   import Musl
 #endif
 
+// SAFETY: the pointer and the length never change; who writes which bytes when is the owner's
+// business, as with any raw memory.
 package final class AlignedBuffer: @unchecked Sendable {
-  // SAFETY: the pointer and the length never change; who writes which bytes when is the owner's
-  // business, as with any raw memory.
   package let pointer: UnsafeMutableRawPointer
   package let byteCount: Int
   private let mapping: UnsafeMutableRawPointer

@@ -4,9 +4,9 @@
 import CLinux
 import Synchronization
 
+// SAFETY: the pointee is an atomic, reached only through its own operations, and outlives every
+// use because the owner holds this object.
 final class FutexWord: @unchecked Sendable {
-  // SAFETY: the pointee is an atomic, reached only through its own operations, and outlives every
-  // use because the owner holds this object.
   private let word: UnsafeMutablePointer<Atomic<UInt32>>
 
   init(_ value: UInt32 = 0) {

@@ -87,8 +87,8 @@ package final class ThreadPool: Sendable {
 }
 
 /// Memory that is handed from borrower to borrower.
+// SAFETY: whoever took the buffer out of the pool's list is alone with it until it goes back.
 private final class ScratchBuffer: @unchecked Sendable {
-  // SAFETY: whoever took the buffer out of the pool's list is alone with it until it goes back.
   let pointer: UnsafeMutableRawPointer
   let byteCount: Int
 
@@ -102,9 +102,9 @@ private final class ScratchBuffer: @unchecked Sendable {
 
 /// What the workers share: a region's body is published by moving the epoch on, and `pending` counts
 /// the workers that have not finished it.
+// SAFETY: `body` and `workers` are written only while no worker reads them: between the moment
+// `pending` reached zero and the next step of `epoch`, both sequentially consistent.
 private final class Region: @unchecked Sendable {
-  // SAFETY: `body` and `workers` are written only while no worker reads them: between the moment
-  // `pending` reached zero and the next step of `epoch`, both sequentially consistent.
   private var body: ThreadPool.Body?
   private var workers = 1
   private let epoch = FutexWord()

@@ -2,6 +2,7 @@
 // the file was made of, on all strings of the tokenizer fixtures. Fixtures:
 // scripts/fixtures/gguf_tokenizers.py.
 
+import Checkpoints
 import Foundation
 import Inference
 import JSON

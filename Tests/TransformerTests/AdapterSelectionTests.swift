@@ -3,6 +3,7 @@
 import JSON
 import Testing
 
+@testable import Checkpoints
 @testable import Transformer
 
 @Suite struct AdapterSelectionTests {

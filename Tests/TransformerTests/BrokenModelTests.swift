@@ -5,6 +5,8 @@ import Foundation
 import JSON
 import Testing
 
+@testable import Checkpoints
+@testable import ModelFamilies
 @testable import Transformer
 
 @Suite struct BrokenModelTests {

@@ -6,6 +6,8 @@ import Foundation
 import JSON
 import Testing
 
+@testable import Checkpoints
+@testable import ModelFamilies
 @testable import Transformer
 
 @Suite struct EncoderGoldenTests {

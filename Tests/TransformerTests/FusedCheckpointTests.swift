@@ -5,6 +5,7 @@
 import Quantization
 import Testing
 
+@testable import Checkpoints
 @testable import Transformer
 
 @Suite struct FusedCheckpointTests {

@@ -6,6 +6,7 @@ import Foundation
 import JSON
 import Testing
 
+@testable import Checkpoints
 @testable import Transformer
 
 @Suite struct GGUFTests {

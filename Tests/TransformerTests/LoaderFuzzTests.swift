@@ -6,6 +6,7 @@ import Fuzzing
 import JSON
 import Testing
 
+@testable import Checkpoints
 @testable import Transformer
 
 @Suite struct LoaderFuzzTests {

@@ -4,6 +4,7 @@ import Foundation
 import JSON
 import Testing
 
+@testable import Checkpoints
 @testable import Transformer
 
 final class ModelDirectory {

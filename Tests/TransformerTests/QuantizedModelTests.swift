@@ -7,6 +7,8 @@ import Quantization
 import Synchronization
 import Testing
 
+@testable import Checkpoints
+@testable import ModelFamilies
 @testable import Transformer
 
 @Suite struct QuantizedModelTests {

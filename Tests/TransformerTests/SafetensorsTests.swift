@@ -5,6 +5,7 @@ import Foundation
 import JSON
 import Testing
 
+@testable import Checkpoints
 @testable import Transformer
 
 @Suite struct SafetensorsTests {

@@ -6,6 +6,7 @@ import JSON
 import Quantization
 import Testing
 
+@testable import Checkpoints
 @testable import Transformer
 
 @Suite struct StoredFormTests {

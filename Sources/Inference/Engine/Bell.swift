@@ -4,9 +4,9 @@
 import Glibc
 
 /// Wakes one sleeping thread; rings that nobody waited for are remembered as one.
+// SAFETY: both pointers are set once, to objects made for use from several threads, and
+// `hasRung` is only touched with the mutex held.
 final class Bell: @unchecked Sendable {
-  // SAFETY: both pointers are set once, to objects made for use from several threads, and
-  // `hasRung` is only touched with the mutex held.
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
   private var hasRung = false

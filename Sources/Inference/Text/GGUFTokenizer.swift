@@ -2,9 +2,10 @@
 // that the same model has on the hub. Relies on Tokenizers to check and read those. Refuses models
 // and pre-tokenizers that it doesn't know, by key.
 
+package import Checkpoints
 package import JSON
 package import Tokenizers
-package import Transformer
+import Transformer
 
 package struct GGUFTokenizer: Sendable {
   package let tokenizerFile: [UInt8]

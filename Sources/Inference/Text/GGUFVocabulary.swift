@@ -2,6 +2,7 @@
 // SentencePiece's BPE, whose merges follow from the tokens' scores; "gpt2" for byte-level BPE, whose
 // pre-tokenizer is told by name; "bert" for WordPiece, whose words begin with a visible blank.
 
+import Checkpoints
 import JSON
 import Transformer
 

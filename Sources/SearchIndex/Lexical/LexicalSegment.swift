@@ -5,8 +5,8 @@
 import CKernels
 import Compute
 
+// SAFETY: the memory is written before init returns and never again; `owner` keeps it.
 final class LexicalSegment: @unchecked Sendable {
-  // SAFETY: the memory is written before init returns and never again; `owner` keeps it.
   private let owner: AnyObject
   let memory: UnsafeRawBufferPointer
   private let header: Header

@@ -4,7 +4,7 @@
 import Compute
 import Synchronization
 
-enum Checksum {
+package enum Checksum {
   private static let chunkByteCount = 1 << 20
   private static let prime: UInt64 = 0x100_0000_01b3
   private static let start: UInt64 = 0xcbf2_9ce4_8422_2325
@@ -34,7 +34,7 @@ enum Checksum {
   }
 }
 
+// SAFETY: only read, while the caller waits.
 struct SharedBytes: @unchecked Sendable {
-  // SAFETY: only read, while the caller waits.
   let bytes: UnsafeRawBufferPointer
 }

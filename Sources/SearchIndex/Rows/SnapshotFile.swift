@@ -6,8 +6,8 @@
 package import Compute
 import Glibc
 
+// SAFETY: the mapping is private and read-only, and lives as long as this object.
 package final class SnapshotFile: @unchecked Sendable {
-  // SAFETY: the mapping is private and read-only, and lives as long as this object.
   private let mapping: UnsafeRawBufferPointer
   private(set) var sections: [UnsafeRawBufferPointer] = []
 

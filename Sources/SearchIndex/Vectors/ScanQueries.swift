@@ -5,8 +5,8 @@
 
 import CKernels
 
+// SAFETY: written before init returns and never again.
 final class ScanQueries: @unchecked Sendable {
-  // SAFETY: written before init returns and never again.
   private let codes: UnsafeMutablePointer<Int8>
   private(set) var all: [martlet_scan_query] = []
 

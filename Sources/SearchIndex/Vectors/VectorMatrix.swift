@@ -138,10 +138,10 @@ extension VectorMatrix {
 }
 
 /// Memory of one segment.
+// SAFETY: a row is written once, by the only writer, before any copy of the matrix whose count
+// includes it is published through a mutex; readers stay below the count of their copy, and among
+// codes below the last tile that it fills.
 private final class VectorSegment: @unchecked Sendable {
-  // SAFETY: a row is written once, by the only writer, before any copy of the matrix whose count
-  // includes it is published through a mutex; readers stay below the count of their copy, and among
-  // codes below the last tile that it fills.
   private let owners: [AnyObject]
   let values: UnsafeMutablePointer<Float>
   let tiles: UnsafeMutablePointer<UInt8>
@@ -194,7 +194,7 @@ private final class VectorSegment: @unchecked Sendable {
   }
 }
 
+// SAFETY: each thread writes bytes of its own, while the caller waits.
 private struct SharedTarget: @unchecked Sendable {
-  // SAFETY: each thread writes bytes of its own, while the caller waits.
   let pointer: UnsafeMutableRawPointer
 }

@@ -152,8 +152,8 @@ private final class HitRoom {
 }
 
 /// A mask as the kernel reads it: 16 bits per tile.
+// SAFETY: written before init returns and never again.
 private final class AllowedBits: @unchecked Sendable {
-  // SAFETY: written before init returns and never again.
   private let words: UnsafeMutablePointer<UInt64>?
 
   init(_ mask: RowBitmap?) {

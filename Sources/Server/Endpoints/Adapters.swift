@@ -1,5 +1,6 @@
 // POST /v1/adapters, DELETE /v1/adapters/{name}: adapters that come and go while the server runs.
 
+import Checkpoints
 import Compute
 import HTTP
 import HTTPTypes

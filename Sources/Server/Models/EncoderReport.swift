@@ -1,6 +1,7 @@
 // What `martlet inspect` says of a text encoder: its parts, the memory that it takes, and whether it
 // would load here.
 
+import Checkpoints
 import Compute
 package import JSON
 import Transformer

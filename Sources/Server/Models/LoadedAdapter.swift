@@ -1,6 +1,7 @@
 // An adapter under the name that requests ask for it by, and loading those that the server is started
 // with. Adapters of one model share its tokenizer, template and engine.
 
+import Checkpoints
 import Synchronization
 import Transformer
 

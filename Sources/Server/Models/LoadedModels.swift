@@ -1,5 +1,6 @@
 // The models in memory, as endpoints see them.
 
+import Checkpoints
 import Inference
 import Tokenizers
 import Transformer

@@ -3,6 +3,7 @@
 // model is a directory with config.json, or a GGUF file or a directory with one. Refuses what is none of
 // them, saying where it looked.
 
+import Checkpoints
 import FoundationEssentials
 import Hub
 import Transformer

@@ -1,6 +1,7 @@
 // What `martlet inspect` says of a model: its parts, the memory that it takes, and whether it would
 // load here. Nothing is loaded for it but the tokenizer and the template.
 
+import Checkpoints
 import Compute
 import FoundationEssentials
 package import JSON

@@ -1,5 +1,6 @@
 // The tokenizer and chat template of a model, from its directory or from its GGUF file.
 
+import Checkpoints
 import Inference
 import Tokenizers
 import Transformer

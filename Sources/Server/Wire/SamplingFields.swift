@@ -2,6 +2,7 @@
 // field, vLLM's otherwise. Fields that are recognised but would change the meaning of the answer
 // and aren't supported are refused in `UnsupportedFields`, everything else unknown is ignored.
 
+import Checkpoints
 import Inference
 import JSON
 import Transformer

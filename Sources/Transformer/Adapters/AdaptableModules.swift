@@ -2,6 +2,7 @@
 // them: a family's checkpoints name and arrange weights so (`CheckpointNames`), and several of our
 // layers may be pieces of one module there. Experts and their routers are none of them.
 
+import Checkpoints
 import Quantization
 
 /// What a decoder was built of, by `TensorName`'s names.

@@ -2,6 +2,7 @@
 // read here, one that only training needs or that the model tells anyway, or off: a setting that would
 // change the result and that nothing here computes is refused by its name.
 
+import Checkpoints
 import Glibc
 import JSON
 

@@ -2,6 +2,8 @@
 // no weight read yet. Serving and merging both begin with it. Refuses an adapter of another model,
 // naming the first mismatch, and weights that its configuration doesn't account for.
 
+import Checkpoints
+
 /// A module of a model that an adapter may change.
 struct AdaptableModule: Sendable {
   enum Kind: Sendable, Hashable { case linear, embedding, head, norm }

@@ -3,8 +3,10 @@
 // other, a few rows at a time. Quantised bases are dequantised. Refuses adapters that can't be in
 // weights: virtual tokens, and biases where the base has none.
 
+package import Checkpoints
 package import Compute
 import JSON
+import ModelFamilies
 import Quantization
 
 package struct AdapterMerger: Sendable {
@@ -16,7 +18,7 @@ package struct AdapterMerger: Sendable {
   private let untiesHead: Bool
 
   /// What was quantised in the base and is not any more; nil for a base of plain numbers.
-  package var dequantized: String? { checkpoint.quantization.map { _ in outputType.rawValue } }
+  package var dequantized: String? { checkpoint.isQuantized ? outputType.rawValue : nil }
 
   /// Of what was quantised.
   private let outputType: ElementType
@@ -90,11 +92,10 @@ package struct AdapterMerger: Sendable {
     to target: String, extraFiles: [(name: String, bytes: [UInt8])] = [], pool: ThreadPool,
     progress: (Double) -> Void = { _ in }
   ) throws(ModelError) {
-    try ModelDirectoryWriter(target: target).write { (directory) throws(ModelError) in
-      try ModelDirectoryWriter.copyFiles(of: files, to: directory)
-      for file in extraFiles { try writeFile(file.bytes, to: directory + "/" + file.name) }
-      try writeFile(configuration(), to: directory + "/" + CausalLM.configurationName)
-      try writeWeights(to: directory + "/" + Checkpoint.fileName, pool: pool, progress: progress)
+    try ModelDirectoryWriter(target: target).write(
+      like: files, extraFiles: extraFiles, configuration: configuration()
+    ) { (path) throws(ModelError) in
+      try writeWeights(to: path, pool: pool, progress: progress)
     }
   }
 
@@ -112,7 +113,7 @@ package struct AdapterMerger: Sendable {
   private static func tensors(of checkpoint: Checkpoint, needed: () -> [MergedTensor])
     throws(ModelError) -> [MergedTensor]
   {
-    guard checkpoint.quantization == nil else { return needed() }
+    guard !checkpoint.isQuantized else { return needed() }
     return checkpoint.tensorNames.compactMap { name in
       checkpoint.stored(name).map { MergedTensor(name: name, source: name, shape: $0.shape) }
     }
@@ -168,7 +169,7 @@ package struct AdapterMerger: Sendable {
 
   /// Nil for what is no number that an adapter could change, and is copied as it is.
   private func tensor(_ tensor: MergedTensor) throws(ModelError) -> CheckpointTensor? {
-    if checkpoint.quantization == nil, let stored = checkpoint.stored(tensor.source),
+    if !checkpoint.isQuantized, let stored = checkpoint.stored(tensor.source),
       FloatElements(stored) == nil
     {
       return nil

@@ -2,6 +2,8 @@
 // adapter_model.bin. Relies on peft's names: `base_model.model.`, the module, and what the tensor is
 // of it. Refuses names of another kind.
 
+import Checkpoints
+
 struct AdapterTensors: Sendable {
   /// What a tensor is of its module.
   enum Part: String, CaseIterable {

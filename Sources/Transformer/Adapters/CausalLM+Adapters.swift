@@ -2,7 +2,9 @@
 // they are stored in, DoRA's norms worked out once. Refuses what can be merged but not applied to some
 // rows of a batch: norms trained in full.
 
+package import Checkpoints
 import Compute
+import ModelFamilies
 import Quantization
 
 extension CausalLM {

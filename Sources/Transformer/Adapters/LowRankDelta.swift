@@ -1,6 +1,7 @@
 // scale * B A as numbers, a row at a time, for what needs the changed weights themselves: the norms
 // that DoRA divides by, and merging. Sums run in the order of ranks.
 
+import Checkpoints
 import Compute
 import Synchronization
 

@@ -1,6 +1,7 @@
 // A weight with an adapter's change in it, computed in float32 a row at a time as peft merges
 // (`merge_and_unload`). Relies on the shapes having been checked.
 
+import Checkpoints
 import Compute
 
 struct MergedWeight: Sendable {

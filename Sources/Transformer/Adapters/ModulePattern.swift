@@ -4,9 +4,9 @@
 
 import COnig
 
+// SAFETY: the compiled expression is never written after `init`; Oniguruma's searches only read it
+// and keep their state in a region and limits that each call of `matches` makes for itself.
 final class ModulePattern: @unchecked Sendable {
-  // SAFETY: the compiled expression is never written after `init`; Oniguruma's searches only read it
-  // and keep their state in a region and limits that each call of `matches` makes for itself.
   private let regex: OnigRegex
 
   private static let isInitialized = martlet_onig_initialize() == ONIG_NORMAL

@@ -2,6 +2,7 @@
 // `layers_to_transform` and `modules_to_save` of adapter_config.json: the rules of peft's
 // `check_target_module_exists` (tuners/tuners_utils.py). Refuses patterns that are none.
 
+import Checkpoints
 import JSON
 
 struct ModuleSelection: Sendable {

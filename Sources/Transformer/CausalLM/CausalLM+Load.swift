@@ -1,12 +1,12 @@
 // Making a model: from a Hugging Face directory, or of random weights in a real model's shape. All
 // of config.json and all tensors' shapes are checked before the first weight is read.
 
+package import Checkpoints
 package import Compute
+package import ModelFamilies
 package import Quantization
 
 extension CausalLM {
-  static let configurationName = "config.json"
-
   /// - Parameters:
   ///   - requested: nil keeps what is stored quantised where a format holds it exactly, and takes the
   ///     checkpoint's preferred scheme for the rest

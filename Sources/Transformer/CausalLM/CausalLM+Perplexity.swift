@@ -2,6 +2,7 @@
 // (https://huggingface.co/docs/transformers/perplexity). Each token but the first is predicted once,
 // from the tokens before it in its window: those of a later window see `context - stride` at least.
 
+package import Checkpoints
 import Compute
 import Glibc
 

@@ -2,7 +2,9 @@
 // one engine deciding what is computed when; passes take turns. A sequence's logits are the same
 // bit for bit whatever else is in the batch and however its prompt was cut.
 
+package import Checkpoints
 import Compute
+package import ModelFamilies
 package import Quantization
 import Synchronization
 

@@ -2,6 +2,7 @@
 // All tokens of all spans go through each layer together.
 
 import CKernels
+import Checkpoints
 import Compute
 import Quantization
 

@@ -2,6 +2,7 @@
 // one after the other or side by side, with norms before, after or around each.
 
 import CKernels
+import Checkpoints
 import Compute
 
 struct DecoderBlock: Sendable {

@@ -2,7 +2,9 @@
 // as it is asked for or has it already. Relies on the store's layout having been checked against the
 // source, so that a broken checkpoint is refused before minutes are spent on its first half.
 
+import Checkpoints
 import Compute
+import ModelFamilies
 import Quantization
 
 struct DecoderBuilder {

@@ -4,6 +4,7 @@
 // on two owners never sharing a block that is still being filled.
 
 import CKernels
+import Checkpoints
 import Compute
 
 // SAFETY: the memory is written by forward passes and copyBlock only, which the owner of the cache

@@ -2,6 +2,7 @@
 // before anything is read: what will be loaded, in which format, at which offset. Memory is taken
 // by it, and a packed file must be of exactly this layout.
 
+import Checkpoints
 import Quantization
 
 struct WeightLayout: Sendable {

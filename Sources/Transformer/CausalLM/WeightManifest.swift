@@ -1,6 +1,8 @@
 // The list of all tensors that a configuration asks for, with their shapes, made before anything is
 // read: against it a checkpoint is checked, memory is laid out and progress is counted.
 
+import Checkpoints
+import ModelFamilies
 import Quantization
 
 struct WeightManifest: Sendable {

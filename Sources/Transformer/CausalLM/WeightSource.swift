@@ -1,6 +1,7 @@
 // Where weights come from: a checkpoint's tensors, or random numbers for measuring speed. Rows are
 // converted to float32 a tile at a time, so that no matrix is ever in memory twice.
 
+import Checkpoints
 import Compute
 import Quantization
 

@@ -2,6 +2,7 @@
 // quantised into their places, or there already because a packed file was read. One piece, so that
 // small matrices lie in huge pages too and that a file is read and written in one go.
 
+import Checkpoints
 import Compute
 import Quantization
 

@@ -2,6 +2,7 @@
 // Views are handed to the workers of the pool, each of which writes rows, or columns of rows, of
 // its own. Relies on the workspace outliving the forward pass that its views are made in.
 
+import Checkpoints
 import Compute
 
 // SAFETY: a view owns nothing; the workspace outlives the forward pass that views are made in, and

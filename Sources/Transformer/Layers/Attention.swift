@@ -4,6 +4,7 @@
 // on the batch. This chunk's keys and values are read back from the cache, as later chunks read them.
 
 import CKernels
+import Checkpoints
 import Compute
 
 struct Attention: Sendable {

@@ -4,6 +4,7 @@
 
 import Compute
 import Glibc
+import ModelFamilies
 
 struct BatchPlan: Sendable {
   /// A run of tokens of one span that one call of the attention kernel computes.

@@ -4,6 +4,7 @@
 // they don't depend on the batch. A shared expert takes all tokens, weighted by a gate of its own.
 
 import CKernels
+import Checkpoints
 import Compute
 import Glibc
 

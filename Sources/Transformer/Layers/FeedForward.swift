@@ -1,7 +1,9 @@
 // The feed-forward part of a block: gated, plain with two layers, or by experts.
 
 import CKernels
+import Checkpoints
 import Compute
+import ModelFamilies
 
 enum FeedForward: Sendable {
   typealias Activation = CausalLMConfiguration.Activation

@@ -2,6 +2,7 @@
 // distances fall into buckets that grow with them, and every head has a learnt value per bucket.
 // Refuses nothing: sizes are the builder's promise.
 
+import Checkpoints
 import Compute
 import Glibc
 

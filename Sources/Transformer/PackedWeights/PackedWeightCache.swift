@@ -3,6 +3,7 @@
 // identity, the layout, and how this build packs. Any of it changing makes a new file and removes
 // the old one. Everything in the folder can be deleted at any time.
 
+import Checkpoints
 import Compute
 import FoundationEssentials
 import Glibc

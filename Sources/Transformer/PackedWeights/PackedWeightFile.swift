@@ -7,6 +7,7 @@
 //   piece of the data, a checksum of all before it; data from the next multiple of 4096 bytes on
 
 import CLinux
+import Checkpoints
 import Compute
 import Glibc
 import Synchronization

@@ -2,6 +2,7 @@
 // order in memory changes it, so that no version number has to be kept, and processors whose layouts
 // differ don't read each other's files.
 
+import Checkpoints
 import Compute
 import Quantization
 

@@ -2,6 +2,7 @@
 // earlier start left is read, or mapped where memory is short; without one that can be trusted the
 // weights are quantised, and can be saved for the next start.
 
+import Checkpoints
 import Compute
 
 package enum WeightOrigin: Sendable {

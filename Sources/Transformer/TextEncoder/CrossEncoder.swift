@@ -3,9 +3,11 @@
 // one dense layer with its activation, one linear output. Refuses models of several labels, and
 // families whose classifiers there is no code for.
 
+package import Checkpoints
 package import Compute
 import Glibc
 import JSON
+import ModelFamilies
 
 package final class CrossEncoder: Sendable {
   /// The directory's name.

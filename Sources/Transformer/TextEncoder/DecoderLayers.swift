@@ -1,7 +1,9 @@
 // The layers of a decoder for a model that embeds texts with one (Qwen3-Embedding, for one): the same
 // families as for generating, in float32, without a head. Refuses what they refuse.
 
+import Checkpoints
 import Compute
+import ModelFamilies
 
 struct DecoderLayers: Sendable {
   let decoder: Decoder

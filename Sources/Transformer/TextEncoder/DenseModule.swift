@@ -3,6 +3,7 @@
 // things than a text's vector.
 
 import CKernels
+import Checkpoints
 import Compute
 import Glibc
 

@@ -2,6 +2,7 @@
 // of a text see each other. Texts are packed side by side without padding.
 
 import CKernels
+import Checkpoints
 import Compute
 
 /// Rows of a word, a token type and a position, summed and normalised.

@@ -1,7 +1,9 @@
 // Makes an encoder's layers from its configuration and checkpoint. A matrix that holds several one
 // below the other is cut into them. Tables of embeddings are float32 in every precision.
 
+import Checkpoints
 import Compute
+import ModelFamilies
 import Quantization
 
 struct EncoderBuilder {

@@ -1,7 +1,9 @@
 // What a text encoder is made of and what memory it takes. It is loaded for it: encoders are small, and
 // then what is refused here is what loading refuses.
 
+package import Checkpoints
 package import Compute
+import ModelFamilies
 
 package struct EncoderInspection: Sendable {
   /// What a server takes the model for.

@@ -1,7 +1,9 @@
 // Sequences through an encoder's layers, or a decoder's, several side by side, with the memory that
 // takes. One pass at a time; a sequence's activations are the same bit for bit whatever is beside it.
 
+import Checkpoints
 import Compute
+import ModelFamilies
 import Synchronization
 
 /// A text or a pair of them, with special tokens.

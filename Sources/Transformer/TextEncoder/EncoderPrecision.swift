@@ -2,6 +2,7 @@
 
 import CKernels
 import Compute
+import ModelFamilies
 import Quantization
 
 package enum EncoderPrecision: String, Sendable, CaseIterable {

@@ -1,6 +1,7 @@
 // What an embedding model's author puts in front of texts, and how its vectors are to be compared:
 // config_sentence_transformers.json. A model without the file has no prompts.
 
+import Checkpoints
 import JSON
 
 package struct ModelPrompts: Sendable, Hashable {

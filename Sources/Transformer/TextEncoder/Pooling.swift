@@ -1,6 +1,7 @@
 // How the activations of a text's tokens become one vector (sentence_transformers' Pooling): one or
 // several modes, whose vectors are put one behind the other. Refuses modes that it doesn't know.
 
+import Checkpoints
 import Glibc
 import JSON
 
@@ -101,10 +102,4 @@ struct Pooling: Sendable, Hashable {
     for column in result.indices { result[column] /= divisor }
     return result
   }
-}
-
-/// Divides by the Euclidean length, as torch.nn.functional.normalize: never by less than 1e-12.
-func normalizeLength(_ vector: inout [Float]) {
-  let length = Swift.max(vector.reduce(0) { $0 + $1 * $1 }.squareRoot(), 1e-12)
-  for index in vector.indices { vector[index] /= length }
 }

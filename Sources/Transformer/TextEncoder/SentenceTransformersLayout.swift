@@ -3,6 +3,7 @@
 // pooled by the mean, as sentence-transformers does with it. Refuses steps that there is no code
 // for, by name.
 
+import Checkpoints
 import Compute
 import JSON
 

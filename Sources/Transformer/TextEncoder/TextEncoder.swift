@@ -2,8 +2,10 @@
 // it, from a directory in sentence-transformers' layout. Takes token ids with special tokens. A text's
 // vector is the same bit for bit whatever texts are embedded beside it.
 
+package import Checkpoints
 package import Compute
 import Glibc
+import ModelFamilies
 
 package final class TextEncoder: Sendable {
   /// The directory's name.

@@ -2,8 +2,10 @@
 // random weights of a real model's shape.
 
 import ArgumentParser
+import Checkpoints
 import Compute
 import JSON
+import ModelFamilies
 import Quantization
 import Server
 import Transformer

@@ -1,6 +1,7 @@
 // `martlet merge BASE ADAPTER OUT`: a model with a PEFT adapter's changes in its own weights.
 
 import ArgumentParser
+import Checkpoints
 import Compute
 import Transformer
 

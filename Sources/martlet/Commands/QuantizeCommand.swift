@@ -1,6 +1,7 @@
 // `martlet quantize DIR OUT`: writes a model as a directory of quantised weights.
 
 import ArgumentParser
+import Checkpoints
 import Compute
 import Inference
 import JSON

@@ -2,6 +2,7 @@
 // its text gives the answer. Reads the prompt back from its paged cache, as a model does, so that the
 // engine, prefix cache included, works as ever.
 
+import Checkpoints
 import Inference
 import JSON
 import Synchronization
