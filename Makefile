@@ -9,6 +9,8 @@ TEST_FLAGS = -c release -Xswiftc -enable-testing --scratch-path $(SCRATCH)/testi
 PURE_TESTS = JSONTests|JinjaTests|TokenizersTests
 # Tests of sockets have time limits; beside tests that compute they would starve.
 SOCKET_TESTS = TransportTests|HTTPTests|HubTests
+# So do tests of whole servers and of the command line.
+SERVER_TESTS = ServerTests|CommandLineTests
 # What the engine's thread shares with its callers, on a model that needs no kernels.
 ENGINE_TESTS = ^InferenceTests\.(Engine|PrefixReuse|SharedPrompt)
 FACTOR ?= 100
@@ -37,8 +39,8 @@ test: models test-release test-debug conformance ## everything a fresh clone can
 test-release:
 	$(SWIFT) build --build-tests $(TEST_FLAGS)
 	$(SWIFT) test --skip-build $(TEST_FLAGS) --filter '^($(SOCKET_TESTS))'
-	$(SWIFT) test --skip-build $(TEST_FLAGS) --filter '^ServerTests'
-	$(SWIFT) test --skip-build $(TEST_FLAGS) --skip '^($(SOCKET_TESTS)|ServerTests)'
+	$(SWIFT) test --skip-build $(TEST_FLAGS) --filter '^($(SERVER_TESTS))'
+	$(SWIFT) test --skip-build $(TEST_FLAGS) --skip '^($(SOCKET_TESTS)|$(SERVER_TESTS))'
 
 test-debug:
 	$(SWIFT) test --scratch-path $(SCRATCH)/debugging --filter '^($(SOCKET_TESTS))'
