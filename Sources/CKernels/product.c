@@ -7,8 +7,9 @@ enum {
   MOST_WIDTH = 16,          // no format's token block is larger
 };
 
-// The part of `count` tiles from `tile` on, or of one tile and its gate's.
-static product_part part_of(const martlet_product *p, size_t tile, size_t count) {
+// The part of `count` tiles from `tile` on, or of one tile and its gate's. `cold`: no token has passed
+// over them yet.
+static product_part part_of(const martlet_product *p, size_t tile, size_t count, bool cold) {
   size_t bytes = martlet_tile_bytes(p->format, p->columns);
   product_part part = {.format = p->format, .columns = p->columns, .tile_count = count};
   for (size_t t = 0; t < count; t++) {
@@ -19,6 +20,7 @@ static product_part part_of(const martlet_product *p, size_t tile, size_t count)
     part.tiles[1] = part.tiles[0];
     part.tiles[0] = (const uint8_t *)p->gate + tile * bytes;
   }
+  for (size_t t = 0; t < part.tile_count && cold; t++) part.next[t] = part.tiles[t] + count * bytes;
   return part;
 }
 
@@ -36,7 +38,7 @@ void martlet_multiply_in_parts(const martlet_product *p, size_t tile_begin, size
     for (size_t first = 0; first < p->tokens; first += token_block) {
       for (size_t tile = begin, count; tile < end; tile += count) {
         count = smaller(most, end - tile);
-        product_part part = part_of(p, tile, count);
+        product_part part = part_of(p, tile, count, first == 0);
         float *output = p->output + first * p->output_stride + tile * TILE;
         part.block = (const uint8_t *)p->prepared + first / token_block * block_bytes;
         part.width = smaller(token_block, p->tokens - first);

@@ -99,6 +99,15 @@ SIMD_INLINE void fold_group(martlet_format format, size_t tiles, size_t tokens,
   *waiting = group;
 }
 
+// Into the second-level cache.
+SIMD_INLINE void fetch_next(const product_part *p, size_t tiles, size_t at, size_t byte_count) {
+  UNROLL for (size_t t = 0; t < tiles; t++) {
+    UNROLL for (size_t i = 0; i < byte_count; i += 64) {
+      _mm_prefetch((const char *)p->next[t] + at + i, _MM_HINT_T1);
+    }
+  }
+}
+
 SIMD_INLINE void fold_integer(martlet_format format, size_t tiles, size_t tokens,
                               const product_part *p, size_t first) {
   const size_t code_bytes = format == MARTLET_INT4 ? 256 : 512, block_bytes = 2 * code_bytes + 64;
@@ -109,7 +118,10 @@ SIMD_INLINE void fold_integer(martlet_format format, size_t tiles, size_t tokens
   UNROLL for (size_t t = 0; t < tiles; t++) {
     UNROLL for (size_t n = 0; n < tokens; n++) sums[t][n] = zeros();
   }
+  // The first tokens wait for memory; as many behind them have the time to fetch what is next.
+  bool fetches = tokens == SIDE_TOKENS && first == SIDE_TOKENS && p->next[0] != NULL;
   for (size_t b = 0; b < blocks; b++) {
+    if (fetches) fetch_next(p, tiles, b * block_bytes, block_bytes);
     UNROLL for (size_t h = 0; h < 2; h++) {
       const uint8_t *codes[SIDE_TILES], *scales[SIDE_TILES];
       UNROLL for (size_t t = 0; t < tiles; t++) {
