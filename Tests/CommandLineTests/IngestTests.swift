@@ -144,8 +144,13 @@ import Testing
       case .get where path == "/collections":
         return ["collections": [["name": "default"]]]
       case .delete:
-        for id in body?["ids"]?.array ?? [] { stored.withLock { $0[id.string ?? ""] = nil } }
-        return .null
+        let ids = body?["ids"]?.array?.compactMap(\.string) ?? []
+        let gone = stored.withLock { stored in
+          ids.filter {
+            stored[$0]?["source"] == body?["source"] && stored.removeValue(forKey: $0) != nil
+          }
+        }
+        return ["deleted": .integer(Int64(gone.count))]
       default:
         let wanted = path.split(separator: "&").first { $0.hasPrefix("source=") }
           .flatMap { String($0.dropFirst("source=".count)).removingPercentEncoding }
@@ -193,11 +198,35 @@ import Testing
     #expect(api.ids == ["b#1", "f/a.json#1", "stdin"])
     #expect(await second.totals.removed == 1)
     guard knowsAll else { return }
-    await second.forget(at: "f", except: ["f/a.json"])
-    #expect(api.ids == ["f/a.json#1", "stdin"])
-    await second.forget(at: "f/a.json", except: [])
+    await second.forget(at: "f")
     #expect(api.ids == ["stdin"])
     #expect(await second.totals.failures == 1)
+  }
+
+  /// A file that is there may be left out by now, and its documents are still its own.
+  @Test func onlyWhatIsGoneIsForgotten() async throws {
+    let (api, folder) = (FakeAPI(), try Folder())
+    for name in ["sub/a.md", "b.pdf"] { try folder.write("x", to: name) }
+    let ingestion = try Ingestion(api, collection: "c", isQuiet: true)
+    try await ingestion.learnKnown()
+    for name in ["sub/a.md", "b.pdf", "gone.md"] {
+      await ingestion.store(file: folder.path + "/" + name) { [self.document(name, name)] }
+    }
+    await ingestion.forget(at: folder.path)
+    #expect(api.ids == ["b.pdf", "sub/a.md"])
+  }
+
+  @Test(arguments: [false, true])
+  func documentsThatAnotherFileTookOverStay(knowsAll: Bool) async throws {
+    let api = FakeAPI()
+    let ingestion = try Ingestion(api, collection: "c", isQuiet: true)
+    if knowsAll { try await ingestion.learnKnown() }
+    await ingestion.store(file: "f/a.json") { [self.document("1", "a"), self.document("2", "a")] }
+    await ingestion.store(file: "f/b.json") { [self.document("1", "b")] }
+    await ingestion.store(file: "f/a.json") { [self.document("2", "a")] }
+    #expect(api.ids == ["1", "2"])
+    await ingestion.store(file: "f/a.json") { [self.document("3", "a")] }
+    #expect(api.ids == ["1", "3"])
   }
 
   @Test func manyDocumentsAreRemovedInParts() async throws {

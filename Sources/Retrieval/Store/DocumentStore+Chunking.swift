@@ -73,6 +73,8 @@ extension DocumentStore {
   func reuseVectors(
     in batch: inout [PreparedDocument], of record: CollectionRecord
   ) async throws {
+    // Without one, nothing was embedded yet, and how long vectors are isn't known.
+    guard record.embedding != nil else { return }
     let names = batch.map { $0.isCut ? $0.name : nil }
     let vectors = try await database.read { database in
       try names.map { name -> KnownVectors? in

@@ -84,9 +84,17 @@ extension DocumentStore {
   }
 
   /// Deletes those of the documents that there are, in one transaction; how many there were.
-  package func deleteDocuments(_ ids: [String], in name: String) async throws -> Int {
-    try await delete(in: name) { record, database in
-      try Set(ids).compactMap { try DocumentRecord.find($0, in: record.id, database)?.id }
+  /// - Parameter source: where there is one, only its documents
+  package func deleteDocuments(
+    _ ids: [String], of source: String? = nil, in name: String
+  ) async throws -> Int {
+    // No stored id has control characters, and SQLite would read one only up to a NUL.
+    let names = Set(ids).filter { !$0.hasControlCharacters }
+    return try await delete(in: name) { record, database in
+      try names.compactMap { name in
+        let found = try DocumentRecord.find(name, in: record.id, database)
+        return source == nil || found?.source == source ? found?.id : nil
+      }
     }
   }
 
@@ -95,7 +103,8 @@ extension DocumentStore {
   package func deleteDocuments(of source: String, except ids: [String], in name: String)
     async throws -> Int
   {
-    try await delete(in: name) { record, database in
+    guard !source.hasControlCharacters else { return 0 }
+    return try await delete(in: name) { record, database in
       try DocumentRecord.ids(of: source, except: Set(ids), in: record.id, database)
     }
   }

@@ -47,7 +47,7 @@ struct PreparedDocument: Sendable {
     source = input.source
     scalarCount = input.text.unicodeScalars.count
     guard (1...Self.maximumNameByteCount).contains(name.utf8.count),
-      name.unicodeScalars.allSatisfy({ $0.properties.generalCategory != .control })
+      !name.hasControlCharacters
     else {
       throw .invalidDocument(
         index: index, id: input.id,
@@ -55,10 +55,14 @@ struct PreparedDocument: Sendable {
           an id has 1 to \(Self.maximumNameByteCount) bytes and no control characters
           """)
     }
-    guard (1...Self.maximumSourceByteCount).contains(source?.utf8.count ?? 1) else {
+    guard (1...Self.maximumSourceByteCount).contains(source?.utf8.count ?? 1),
+      !(source?.hasControlCharacters ?? false)
+    else {
       throw .invalidDocument(
         index: index, id: input.id,
-        message: "a source has 1 to \(Self.maximumSourceByteCount) bytes")
+        message: """
+          a source has 1 to \(Self.maximumSourceByteCount) bytes and no control characters
+          """)
     }
   }
 
@@ -99,5 +103,11 @@ struct PreparedDocument: Sendable {
       chunks[index].vector = vector.values
       chunks[index].truncated = vector.truncated
     }
+  }
+}
+
+extension String {
+  var hasControlCharacters: Bool {
+    unicodeScalars.contains { $0.properties.generalCategory == .control }
   }
 }

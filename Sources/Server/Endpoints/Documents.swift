@@ -10,6 +10,13 @@ struct Documents: Sendable {
   let state: ServerState
   let metrics: ServerMetrics
   let jobs: JobBoard
+  private let sources = SourceTurns()
+
+  init(state: ServerState, metrics: ServerMetrics, jobs: JobBoard) {
+    self.state = state
+    self.metrics = metrics
+    self.jobs = jobs
+  }
 
   /// JSON, one document or an array; a raw body of another content type; or the files of a form.
   func store(_ request: Request) async throws -> Response {
@@ -18,11 +25,18 @@ struct Documents: Sendable {
     var documents: [DocumentInput] = []
     let upload = try DocumentUpload(of: request)
     for file in upload.files { documents += try await store.documents(from: file) }
-    if let origin = upload.origin {
+    let turn = try upload.origin.map { origin in
+      guard request.parameters["id"] == nil else {
+        throw APIError.invalid(
+          "source in the query says that the request holds all of a source's documents; for one "
+            + "document put it into the body.", param: "source")
+      }
       for index in documents.indices { documents[index].source = origin }
+      return try sources.take(origin, in: request.name)
     }
+    defer { withExtendedLifetime(turn) {} }
     if wantsJob {
-      return try .accepted(try await start(documents, of: upload.origin, in: request.name, store))
+      return try .accepted(try await start(documents, of: turn, in: request.name, store))
     }
     var report = try await store.putDocuments(documents, in: request.name)
     if let origin = upload.origin {
@@ -37,15 +51,18 @@ struct Documents: Sendable {
 
   /// Stores the documents a few at a time while nobody waits.
   private func start(
-    _ documents: [DocumentInput], of origin: String?, in name: String, _ store: DocumentStore
+    _ documents: [DocumentInput], of turn: SourceTurns.Turn?, in name: String,
+    _ store: DocumentStore
   ) async throws -> Job {
     try await store.check(documents, in: name)
     return try await jobs.start(
       .ingest, collection: name, total: documents.count, store: store
     ) { [metrics] progress in
+      defer { turn?.end() }
       var report = try await store.putDocumentsInParts(documents, in: name, progress: progress)
-      if let origin {
-        report.removed = try await store.deleteDocuments(of: origin, except: report.ids, in: name)
+      if let turn {
+        report.removed = try await store.deleteDocuments(
+          of: turn.source, except: report.ids, in: name)
       }
       metrics.ingestedChunks.increment(by: Double(report.chunks))
       return report.json
@@ -86,12 +103,13 @@ struct Documents: Sendable {
     return Response(.noContent)
   }
 
-  /// `{"filter": {...}}` or `{"ids": [...]}`
+  /// `{"filter": {...}}`, or `{"ids": [...]}` and perhaps the `source` that they must still be of.
   func deleteMatching(_ request: Request) async throws -> Response {
     let body = try request.json()
     let store = try state.documentStore()
     let count: Int
-    switch (body["filter"], body["ids"]) {
+    let list = body["ids"].flatMap { $0 == .null ? nil : $0 }
+    switch (body["filter"].flatMap { $0 == .null ? nil : $0 }, list) {
     case (let filter?, nil):
       count = try await store.deleteDocuments(
         matching: try Filter(json: filter), in: request.name)
@@ -99,7 +117,11 @@ struct Documents: Sendable {
       guard let values = list.array, case let ids = values.compactMap(\.string),
         ids.count == values.count
       else { throw APIError.invalid("ids must be an array of strings.", param: "ids") }
-      count = try await store.deleteDocuments(ids, in: request.name)
+      let source = body["source"]?.string
+      guard source != nil || (body["source"] ?? .null) == .null else {
+        throw APIError.invalid("source must be a string.", param: "source")
+      }
+      count = try await store.deleteDocuments(ids, of: source, in: request.name)
     default:
       throw APIError.invalid("Say which documents by filter or by ids.", param: "filter")
     }

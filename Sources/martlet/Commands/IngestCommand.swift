@@ -75,7 +75,7 @@ struct IngestCommand: AsyncParsableCommand {
     await store(files, ingestion, bar)
     await source.storeOthers(readsInput: paths.contains("-"), ingestion)
     if let watcher {
-      for folder in selection.folders { await ingestion.forget(at: folder, except: files) }
+      for folder in selection.folders { await ingestion.forget(at: folder) }
       await follow(watcher, selection, ingestion)
     }
     await api.close()
@@ -89,8 +89,9 @@ struct IngestCommand: AsyncParsableCommand {
 
   /// Files that a folder holds and nobody reads: not failures, but they may have been meant.
   private func tellOfOthers(_ selection: PathSelection) {
-    let others = selection.otherFiles()
-    guard let first = others.first, include.isEmpty else { return }
+    guard include.isEmpty, case let others = selection.otherFiles(), let first = others.first else {
+      return
+    }
     Terminal.error(
       "\(others.count) files have endings that aren't read, such as \(first); named one by one they "
         + "are tried")
@@ -131,7 +132,7 @@ struct IngestCommand: AsyncParsableCommand {
     for await changes in watcher.changes {
       for path in changes.sorted() {
         let files = selection.files(at: path)
-        await ingestion.forget(at: path, except: files)
+        await ingestion.forget(at: path)
         for file in files {
           await ingestion.store(file: file) { try reading.documents(in: file) }
         }

@@ -7,6 +7,12 @@ import Documents
 import FoundationEssentials
 import JSON
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#endif
+
 actor Ingestion {
   private let api: any APIClient
   private let collection: String
@@ -16,7 +22,7 @@ actor Ingestion {
   private let thread: ComputeThread
   private(set) var totals = IngestTotals()
   /// Ids by their source, of all sources once `learnKnown` has asked; else each is asked about.
-  private var known: [String: Set<String>]?
+  private var known: Set<String>?
 
   /// Of one request, so that it stays below the server's limit on bodies.
   private static let batchByteCount = 8 << 20
@@ -114,12 +120,11 @@ actor Ingestion {
     URL(fileURLWithPath: path).standardizedFileURL.path
   }
 
-  /// Asks the collection which documents came from which sources.
+  /// Asks the collection what its documents came from.
   func learnKnown() async throws {
-    var found: [String: Set<String>] = [:]
+    var found: Set<String> = []
     try await forEachStored { document in
-      guard let id = document["id"]?.string, let source = document["source"]?.string else { return }
-      found[source, default: []].insert(id)
+      if let source = document["source"]?.string { found.insert(source) }
     }
     known = found
   }
@@ -139,14 +144,15 @@ actor Ingestion {
     }
   }
 
-  /// Removes the documents of files at or below a path that are not among those that are there.
-  func forget(at path: String, except present: [String]) async {
+  /// Removes the documents of files at or below a path that are gone. A file that is there and is not
+  /// looked at, or that can't be, keeps its own.
+  func forget(at path: String) async {
     let place = Self.source(ofFile: path)
-    let gone = (known ?? [:]).keys.filter { $0 == place || $0.hasPrefix(place + "/") }
-    for file in Set(gone).subtracting(present.map(Self.source)) {
+    let below = (known ?? []).filter { $0 == place || $0.hasPrefix(place + "/") }
+    for file in below.sorted() where Self.isGone(file) {
       do {
         _ = try await keepOnly([], of: file)
-        known?[file] = nil
+        known?.remove(file)
         if !isQuiet { Terminal.print("\(file): removed") }
       } catch {
         fail(file, error)
@@ -154,20 +160,28 @@ actor Ingestion {
     }
   }
 
-  /// Removes those documents of a source that it no longer holds; how many there were.
+  private static func isGone(_ file: String) -> Bool {
+    var status = stat()
+    return lstat(file, &status) != 0 && (errno == ENOENT || errno == ENOTDIR)
+  }
+
+  /// Removes those documents of a source that it no longer holds; how many there were. The server is
+  /// asked each time: another source may have taken a document over.
   private func keepOnly(_ ids: Set<String>, of source: String) async throws -> Int {
     let gone = try await stored(of: source).subtracting(ids).sorted()
+    var removed = 0
     for start in stride(from: 0, to: gone.count, by: Self.batchDocumentCount) {
       let part = gone[start..<min(start + Self.batchDocumentCount, gone.count)]
-      _ = try await api.call(.delete, path, ["ids": .array(part.map(JSONValue.string))])
+      let answer = try await api.call(
+        .delete, path, ["ids": .array(part.map(JSONValue.string)), "source": .string(source)])
+      removed += answer["deleted"]?.int ?? 0
     }
-    known?[source] = ids
-    totals.removed += gone.count
-    return gone.count
+    known?.insert(source)
+    totals.removed += removed
+    return removed
   }
 
   private func stored(of source: String) async throws -> Set<String> {
-    if let known { return known[source, default: []] }
     var ids: Set<String> = []
     try await forEachStored(of: source) { document in
       if let id = document["id"]?.string { ids.insert(id) }

@@ -115,7 +115,19 @@ import Testing
       headers: [.contentType: "application/json"])
     #expect(deleted.json["deleted"] == 1)
     #expect(try await ids() == ["b", "d", "e"])
-    for body in [#"{"ids":[1]}"#, #"{"ids":"b"}"#, #"{}"#] {
+    // Only while it is still of the source; and names that can't be are of no document.
+    let kept = try await server.send(
+      .delete, path, bytes: Array(#"{"ids":["e","b\u0000"],"source":"rows"}"#.utf8),
+      headers: [.contentType: "application/json"])
+    #expect(kept.json["deleted"] == 0)
+    let single = try await server.send(
+      .put, "\(path)/b?source=rows", bytes: Array(#"{"text":"b"}"#.utf8),
+      headers: [.contentType: "application/json"])
+    #expect(single.status == 400 && single.json["error"]?["param"] == "source")
+    let odd = try await server.post(path, ["id": "f", "text": "f", "source": "rows\u{0}x"])
+    #expect(odd.status == 400)
+    #expect(try await ids() == ["b", "d", "e"])
+    for body in [#"{"ids":[1]}"#, #"{"ids":"b"}"#, #"{}"#, #"{"ids":["b"],"source":1}"#] {
       let refused = try await server.send(
         .delete, path, bytes: Array(body.utf8), headers: [.contentType: "application/json"])
       #expect(refused.status == 400, "\(body)")
