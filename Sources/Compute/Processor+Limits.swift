@@ -1,6 +1,5 @@
-// The limits that speed is measured against, found by doing nothing else: multiplying registers,
-// sharing nothing among threads. Relies on the pool being idle; other work on
-// the machine worsens them all.
+// Limits that speed is measured against, found by doing nothing else: multiplying registers, sharing
+// nothing among threads. Relies on the pool being idle; other work on the machine worsens them all.
 
 import CKernels
 

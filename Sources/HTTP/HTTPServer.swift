@@ -35,8 +35,9 @@ package final class HTTPServer: Sendable {
   package var connectionCount: Int { core.connectionCount }
 
   /// Closes idle connections, lets requests under way finish until the deadline, cancels the tasks
-  /// of those that are left, gives them a second to say so, and stops. Till then connections are
-  /// taken for one request each, so that probes and clients are told; nothing waits for those.
+  /// of those that are left, gives them a second to say so, and stops. Till then connections that
+  /// are new are good for one request each, so that probes and clients are told; nothing waits for
+  /// those.
   package func drain(deadlineSeconds: Double) async {
     core.beginDraining()
     await loop.forEachConnection(ServerConnection.self) { handler, connection, loop in

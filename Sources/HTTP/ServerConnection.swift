@@ -26,7 +26,9 @@ final class ServerConnection: ConnectionHandler {
   /// Body bytes that have come since the deadline was last moved.
   private var bodyProgress = 0
   private var hasEnded = false
+  /// Whether a drain waits for it.
   private var isCounted = false
+  private var hasAnswered = false
 
   /// Reading pauses beyond this while an answer is being made.
   private static let pipelineBytes = 64 << 10
@@ -86,7 +88,12 @@ final class ServerConnection: ConnectionHandler {
     if case .responding(let task) = phase { task.cancel() }
     phase = .closing
     input = []
+    stopCounting()
+  }
+
+  private func stopCounting() {
     if isCounted { core.connectionClosed() }
+    isCounted = false
   }
 
   // MARK: Parsing
@@ -215,6 +222,7 @@ final class ServerConnection: ConnectionHandler {
     guard case .responding = phase else { return }  // The write may have found the client gone.
     guard keepsAlive else { return end(connection, on: loop) }
     phase = .head
+    hasAnswered = true
     parser = RequestParser(limits: core.configuration.limits)
     connection.setReadingPaused(false, on: loop)
     parse(connection, on: loop)
@@ -248,6 +256,8 @@ final class ServerConnection: ConnectionHandler {
 
   func closeIfIdle(_ connection: Connection, on loop: isolated EventLoop) {
     guard case .head = phase, !parser.hasStarted else { return }
+    // One that is new is about to ask, and is told.
+    guard hasAnswered else { return stopCounting() }
     end(connection, lingering: false, on: loop)
   }
 

@@ -55,12 +55,15 @@ enum ErrorResponse {
 }
 
 extension ServerSentEvents {
-  /// What the work throws becomes the last event of a stream whose status has gone out already.
+  /// What the work throws becomes the last event of a stream whose status has gone out already, and
+  /// is in the request's line of the log.
   func tellingErrors(_ work: () async throws -> Void) async throws {
     do {
       try await work()
     } catch let error where !(error is CancellationError) && !(error is HTTPError) {
-      try await data(ErrorResponse.body(of: APIError(error) ?? .unexpected))
+      let known = APIError(error)
+      RequestTrace.note("error", known.map { $0.code ?? $0.type } ?? String(describing: error))
+      try await data(ErrorResponse.body(of: known ?? .unexpected))
     }
   }
 }

@@ -75,7 +75,7 @@ struct Routes: Sendable {
     add(.put, one, collections.put)
     add(.delete, one, collections.delete)
     add(.post, one.map { $0 + "/reindex" }, collections.reindex)
-    let documents = Documents(state: state, metrics: metrics, jobs: jobs)
+    let documents = CollectionDocuments(state: state, metrics: metrics, jobs: jobs)
     let all = one.map { $0 + "/documents" }
     add(.get, all, documents.list)
     add(.post, all, documents.store)

@@ -246,12 +246,17 @@ import Transport
       _ = try await idle.response()
       try await busy.send(request("GET /work"))
       await started.wait()
+      let new = try await live.connect()
+      while live.server.connectionCount < 3 { await Task.yield() }
       let drain = Task { [server = live.server] in await server.drain(deadlineSeconds: 30) }
       #expect(try await idle.rest() == "")
       // Who comes now is answered once, and not waited for.
       let (late, silent) = (try await live.connect(), try await live.connect())
       try await late.send(request("GET /hello"))
       #expect(try await late.rest().contains("Connection: close\r\n"))
+      // So is who had connected and not asked yet.
+      try await new.send(request("GET /hello"))
+      #expect(try await new.rest().contains("Connection: close\r\n"))
       #expect(live.server.connectionCount == 1)
       release.signal()
       let answer = try await busy.rest()

@@ -7,6 +7,7 @@ import Fuzzing
 import GRDB
 import GRDBSQLite
 import Glibc
+import Synchronization
 import Testing
 
 @testable import Retrieval
@@ -45,6 +46,35 @@ import Testing
       embedder: FakeEmbedder(), pool: sharedPool)
     #expect(await asyncRefusal { _ = try await openStore(in: directory) } != nil)
     try await store.close()
+  }
+
+  /// A descriptor that is closed twice is another's the second time.
+  @Test func aRefusedClaimClosesNothingElse() async throws {
+    let directory = try TemporaryDirectory()
+    let claimed = try DataDirectory(claiming: directory.path, holder: "me")
+    let isOver = Flag()
+    let thread = try ComputeThread(name: "descriptors")
+    async let lost = thread.perform {
+      var lost = 0
+      while !isOver.isSet {
+        let descriptor = open("/dev/null", O_RDONLY | O_CLOEXEC)
+        sched_yield()
+        if close(descriptor) != 0 { lost += 1 }
+      }
+      return lost
+    }
+    for _ in 0..<2000 {
+      #expect(refusal { _ = try DataDirectory(claiming: directory.path, holder: "") } != nil)
+    }
+    isOver.set()
+    #expect(try await lost == 0)
+    withExtendedLifetime(claimed) {}
+  }
+
+  private final class Flag: Sendable {
+    private let value = Atomic(false)
+    var isSet: Bool { value.load(ordering: .relaxed) }
+    func set() { value.store(true, ordering: .relaxed) }
   }
 
   @Test(arguments: ["/proc/martlet-data", "/dev/null/data", ""])

@@ -7,8 +7,7 @@ extension RetrievalRequest {
   private static let subjectFields = ["query", "queries", "vector"]
   private static let searchFields = [
     "collection", "top_k", "mode", "fusion", "filter", "min_score", "rerank", "boosts", "mmr",
-    "dedupe",
-    "max_per_document", "expand", "explain",
+    "dedupe", "max_per_document", "expand", "explain",
   ]
 
   /// - Parameters:

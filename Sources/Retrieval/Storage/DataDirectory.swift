@@ -27,15 +27,16 @@ package final class DataDirectory: Sendable {
     self.path = path
     try Self.makeDirectory(path)
     let lockPath = path + "/lock"
-    lock = open(lockPath, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
-    guard lock >= 0 else { throw Self.unusable(path, "can't open \(lockPath)", errno) }
-    guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
+    let descriptor = open(lockPath, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+    guard descriptor >= 0 else { throw Self.unusable(path, "can't open \(lockPath)", errno) }
+    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
       let error = errno
-      let other = Self.contents(of: lock)
-      close(lock)
+      let other = Self.contents(of: descriptor)
+      close(descriptor)
       guard error == EWOULDBLOCK else { throw Self.unusable(path, "can't lock \(lockPath)", error) }
       throw .dataDirectoryInUse(path: path, holder: other)
     }
+    lock = descriptor  // From here on, deinit closes it, also where this throws.
     let text = Array("process \(getpid()), \(holder)\n".utf8)
     // The text only helps to explain a refusal: where it can't be written, the lock still holds.
     guard ftruncate(lock, 0) == 0 else { return }

@@ -45,9 +45,10 @@ package struct ModelReport: Sendable {
 
   /// Where `serve` would find it by this name.
   static func located(_ name: String) -> String {
-    let folder =
-      ProcessInfo.processInfo.environment["MARTLET_MODELS"] ?? ServerConfiguration().models
-    return (try? ModelLocator(folder: folder).directory(of: name)) ?? name
+    let environment = ProcessInfo.processInfo.environment
+    let configuration = try? ServerConfiguration.load(flags: [:], environment: environment)
+    let locator = ModelLocator(folder: (configuration ?? ServerConfiguration()).models)
+    return (try? locator.directory(of: name)) ?? name
   }
 
   package var json: JSONValue {

@@ -25,6 +25,7 @@ struct ServeCommand: AsyncParsableCommand {
       return
     }
     let signals = TerminationSignals()
+    Self.outliveReaders()
     let server: MartletServer
     do throws(StartupFailure) {
       server = try await MartletServer.start(configuration)
@@ -35,6 +36,9 @@ struct ServeCommand: AsyncParsableCommand {
     Task { await load(server) }
     await finish(server, on: signals)
   }
+
+  /// Ctrl-C in a terminal also ends whoever the log is piped to, and running requests are finished.
+  static func outliveReaders() { signal(SIGPIPE, SIG_IGN) }
 
   /// Exits the process where the models can't be loaded.
   private func load(_ server: MartletServer) async {
@@ -64,8 +68,7 @@ struct ServeCommand: AsyncParsableCommand {
   }
 }
 
-/// SIGTERM and SIGINT as events instead of sudden death, which SIGPIPE must not be either: Ctrl-C in a
-/// terminal also ends whoever the log is piped to, and running requests are to be finished.
+/// SIGTERM and SIGINT as events instead of sudden death.
 struct TerminationSignals {
   let received: AsyncStream<Int32>
   private let sources: [any DispatchSourceSignal]
@@ -73,7 +76,6 @@ struct TerminationSignals {
   init() {
     let (stream, continuation) = AsyncStream<Int32>.makeStream()
     received = stream
-    signal(SIGPIPE, SIG_IGN)
     sources = [SIGTERM, SIGINT].map { number in
       signal(number, SIG_IGN)
       let source = DispatchSource.makeSignalSource(signal: number, queue: .global())

@@ -72,11 +72,20 @@ struct ExternalTool {
     {
       posix_spawn_file_actions_adddup2(&actions, descriptor, Int32(number))
     }
+    // The server ignores it, which a tool that writes on and on must not inherit.
+    var (attributes, defaults) = (posix_spawnattr_t(), sigset_t())
+    posix_spawnattr_init(&attributes)
+    defer { posix_spawnattr_destroy(&attributes) }
+    sigemptyset(&defaults)
+    sigaddset(&defaults, SIGPIPE)
+    posix_spawnattr_setsigdefault(&attributes, &defaults)
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGDEF))
     let words = (["/bin/sh", "-c", script, path] + arguments).map { $0.withCString { strdup($0) } }
     let environment = ["PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8"].map { $0.withCString { strdup($0) } }
     defer { for word in words + environment { free(word) } }
     var process: pid_t = 0
-    let error = posix_spawn(&process, "/bin/sh", &actions, nil, words + [nil], environment + [nil])
+    let error = posix_spawn(
+      &process, "/bin/sh", &actions, &attributes, words + [nil], environment + [nil])
     guard error == 0 else { throw .notStarted(String(cString: strerror(error))) }
     return process
   }

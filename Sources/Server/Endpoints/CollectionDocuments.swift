@@ -6,7 +6,7 @@ import HTTPTypes
 import JSON
 import Retrieval
 
-struct Documents: Sendable {
+struct CollectionDocuments: Sendable {
   let state: ServerState
   let metrics: ServerMetrics
   let jobs: JobBoard
@@ -34,15 +34,12 @@ struct Documents: Sendable {
       for index in documents.indices { documents[index].source = origin }
       return try sources.take(origin, in: request.name)
     }
-    defer { withExtendedLifetime(turn) {} }
     if wantsJob {
       return try .accepted(try await start(documents, of: turn, in: request.name, store))
     }
+    defer { turn?.end() }
     var report = try await store.putDocuments(documents, in: request.name)
-    if let origin = upload.origin {
-      report.removed = try await store.deleteDocuments(
-        of: origin, except: report.ids, in: request.name)
-    }
+    try await removeOthers(than: &report, of: turn, in: request.name, store)
     metrics.ingestedChunks.increment(by: Double(report.chunks))
     RequestTrace.note("documents", report.documents)
     RequestTrace.note("chunks", report.chunks)
@@ -57,16 +54,22 @@ struct Documents: Sendable {
     try await store.check(documents, in: name)
     return try await jobs.start(
       .ingest, collection: name, total: documents.count, store: store
-    ) { [metrics] progress in
+    ) { progress in
       defer { turn?.end() }
       var report = try await store.putDocumentsInParts(documents, in: name, progress: progress)
-      if let turn {
-        report.removed = try await store.deleteDocuments(
-          of: turn.source, except: report.ids, in: name)
-      }
+      try await removeOthers(than: &report, of: turn, in: name, store)
       metrics.ingestedChunks.increment(by: Double(report.chunks))
       return report.json
     }
+  }
+
+  /// Removes what the source held before and holds no more, now that what it holds is stored.
+  private func removeOthers(
+    than report: inout IngestResult, of turn: SourceTurns.Turn?, in name: String,
+    _ store: DocumentStore
+  ) async throws {
+    guard let turn else { return }
+    report.removed = try await store.deleteDocuments(of: turn.source, except: report.ids, in: name)
   }
 
   func list(_ request: Request) async throws -> Response {
