@@ -99,17 +99,8 @@ SIMD_INLINE void fold_group(martlet_format format, size_t tiles, size_t tokens,
   *waiting = group;
 }
 
-// Into the second-level cache.
-SIMD_INLINE void fetch_next(const product_part *p, size_t tiles, size_t at, size_t byte_count) {
-  UNROLL for (size_t t = 0; t < tiles; t++) {
-    UNROLL for (size_t i = 0; i < byte_count; i += 64) {
-      _mm_prefetch((const char *)p->next[t] + at + i, _MM_HINT_T1);
-    }
-  }
-}
-
 SIMD_INLINE void fold_integer(martlet_format format, size_t tiles, size_t tokens,
-                              const product_part *p, size_t first) {
+                              const product_part *p, size_t first, pass_fetch fetch) {
   const size_t code_bytes = format == MARTLET_INT4 ? 256 : 512, block_bytes = 2 * code_bytes + 64;
   size_t blocks = weight_blocks(format, p->columns);
   integer_tokens from = integer_tokens_of(p, first);
@@ -118,10 +109,8 @@ SIMD_INLINE void fold_integer(martlet_format format, size_t tiles, size_t tokens
   UNROLL for (size_t t = 0; t < tiles; t++) {
     UNROLL for (size_t n = 0; n < tokens; n++) sums[t][n] = zeros();
   }
-  // The first tokens wait for memory; as many behind them have the time to fetch what is next.
-  bool fetches = tokens == SIDE_TOKENS && first == SIDE_TOKENS && p->next[0] != NULL;
   for (size_t b = 0; b < blocks; b++) {
-    if (fetches) fetch_next(p, tiles, b * block_bytes, block_bytes);
+    fetch_share(p, tiles, block_bytes, &fetch);
     UNROLL for (size_t h = 0; h < 2; h++) {
       const uint8_t *codes[SIDE_TILES], *scales[SIDE_TILES];
       UNROLL for (size_t t = 0; t < tiles; t++) {
@@ -141,13 +130,18 @@ SIMD_INLINE void fold_integer(martlet_format format, size_t tiles, size_t tokens
   }
 }
 
+// A part's tokens, shared out evenly to passes over its weights.
 SIMD_INLINE void fold_integer_tiles(martlet_format format, size_t tiles, const product_part *p) {
-  for (size_t n = 0, done; n < p->width; n += done) {
-    size_t left = p->width - n;
-    done = left >= 4 ? 4 : left >= 2 ? 2 : 1;
-    if (done == 4) fold_integer(format, tiles, 4, p, n);
-    else if (done == 2) fold_integer(format, tiles, 2, p, n);
-    else fold_integer(format, tiles, 1, p, n);
+  size_t passes = divide_up(p->width, SIDE_TOKENS);
+  for (size_t n = 0, tokens, pass = 0; n < p->width; n += tokens, pass++) {
+    tokens = divide_up(p->width - n, passes - pass);
+    pass_fetch fetch = fetch_of_pass(p, pass, passes);
+    switch (tokens) {
+      case 4: fold_integer(format, tiles, 4, p, n, fetch); break;
+      case 3: fold_integer(format, tiles, 3, p, n, fetch); break;
+      case 2: fold_integer(format, tiles, 2, p, n, fetch); break;
+      default: fold_integer(format, tiles, 1, p, n, fetch); break;
+    }
   }
 }
 

@@ -63,14 +63,16 @@ SIMD_INLINE void fold_quarter(size_t tiles, size_t tokens, __m512i values,
   __asm__ volatile("" : : "r"(sums) : "memory");  // keeps the sums where they are
 }
 
-SIMD_INLINE void fold_nf4(size_t tiles, size_t tokens, const product_part *p, size_t first) {
+SIMD_INLINE void fold_nf4(size_t tiles, size_t tokens, const product_part *p) {
   __m256i table = _mm256_loadu_si256((const __m256i *)martlet_nf4_integers);
   __m512i values = _mm512_broadcast_i64x4(table);  // twice over: bit 4 of an index is not masked
   size_t blocks = weight_blocks(MARTLET_NF4, p->columns);
-  nf4_tokens from = nf4_tokens_of(p, first);
+  nf4_tokens from = nf4_tokens_of(p, 0);
+  pass_fetch fetch = fetch_of_pass(p, 0, 1);
   float sums[NF4_TILES][NF4_TOKENS][TILE] __attribute__((aligned(64)));
   memset(sums, 0, sizeof sums);
   for (size_t b = 0; b < blocks; b++) {
+    fetch_share(p, tiles, NF4_BLOCK_BYTES, &fetch);
     for (size_t quarter = 0; quarter < 4; quarter++) {
       const uint8_t *codes[NF4_TILES], *scales[NF4_TILES];
       UNROLL for (size_t t = 0; t < tiles; t++) {
@@ -84,20 +86,21 @@ SIMD_INLINE void fold_nf4(size_t tiles, size_t tokens, const product_part *p, si
     }
   }
   UNROLL for (size_t n = 0; n < tokens; n++) {
-    UNROLL for (size_t t = 0; t < tiles; t++) store_sums(p, t, first + n, load(sums[t][n]));
+    UNROLL for (size_t t = 0; t < tiles; t++) store_sums(p, t, n, load(sums[t][n]));
   }
 }
 
+// A block of tokens is one pass.
 SIMD_INLINE void fold_nf4_tiles(size_t tiles, const product_part *p) {
-  for (size_t n = 0, done; n < p->width; n += done) {
-    size_t left = p->width - n;
-    done = left >= 8 ? 8 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
-    switch (done) {
-      case 8: fold_nf4(tiles, 8, p, n); break;
-      case 4: fold_nf4(tiles, 4, p, n); break;
-      case 2: fold_nf4(tiles, 2, p, n); break;
-      default: fold_nf4(tiles, 1, p, n); break;
-    }
+  switch (p->width) {
+    case 8: fold_nf4(tiles, 8, p); break;
+    case 7: fold_nf4(tiles, 7, p); break;
+    case 6: fold_nf4(tiles, 6, p); break;
+    case 5: fold_nf4(tiles, 5, p); break;
+    case 4: fold_nf4(tiles, 4, p); break;
+    case 3: fold_nf4(tiles, 3, p); break;
+    case 2: fold_nf4(tiles, 2, p); break;
+    default: fold_nf4(tiles, 1, p); break;
   }
 }
 

@@ -1,5 +1,5 @@
-// What all products share: how a part's sums are written and where its activations lie. Compiled
-// once per instruction set (simd_table.h).
+// What all products share: how a part's sums are written, where its activations lie, and how the next
+// part's weights are fetched meanwhile. Compiled once per instruction set (simd_table.h).
 
 SIMD_INLINE void store_sums(const product_part *p, size_t tile, size_t token, floats sums) {
   store_first(p->output + token * p->token_step + tile * p->tile_step, p->rows - TILE * tile, sums);
@@ -47,4 +47,30 @@ SIMD_INLINE nf4_tokens nf4_tokens_of(const product_part *p, size_t first) {
       .x = (const int16_t *)p->block + GROUP * first,
       .scales = (const float *)(p->block + 2 * groups * p->width * GROUP) + first,
   };
+}
+
+// What a pass over a part fetches of the next part, into the second-level cache. All passes fetch
+// equal shares, so that memory is busy while any of them computes. One token alone computes too little
+// for that: it does best with what the processor fetches by itself.
+typedef struct {
+  size_t at, end;  // cache lines of a tile times `passes`; nothing to fetch where `passes` is 0
+  size_t passes;
+} pass_fetch;
+
+SIMD_INLINE pass_fetch fetch_of_pass(const product_part *p, size_t pass, size_t passes) {
+  if (p->next[0] == NULL || p->width == 1) return (pass_fetch){0};
+  size_t lines = martlet_tile_bytes(p->format, p->columns) / 64;
+  size_t begin = pass * lines / passes * passes;
+  return (pass_fetch){.at = begin, .end = begin, .passes = passes};
+}
+
+// This pass's share of the lines of `byte_count` bytes of each tile.
+SIMD_INLINE void fetch_share(const product_part *p, size_t tiles, size_t byte_count,
+                             pass_fetch *fetch) {
+  if (fetch->passes == 0) return;
+  for (fetch->end += byte_count / 64; fetch->at < fetch->end; fetch->at += fetch->passes) {
+    UNROLL for (size_t t = 0; t < tiles; t++) {
+      __builtin_prefetch(p->next[t] + fetch->at / fetch->passes * 64, 0, 2);
+    }
+  }
 }
