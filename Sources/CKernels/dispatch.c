@@ -36,6 +36,7 @@ const martlet_kernels martlet_portable_kernels = {
     .exponentials = portable_exponentials,
     .select = portable_select,
     .scan = portable_scan,
+    .select_codes = portable_select_codes,
     .read_sum = portable_read_sum,
 };
 

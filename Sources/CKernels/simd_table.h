@@ -22,6 +22,7 @@
 #include "simd_avx2_scan.h"
 #endif
 #include "simd_scan.h"
+#include "simd_codes.h"
 
 #if SIMD_BF16
 #include "simd_avx512_pairs.h"
@@ -76,5 +77,6 @@ const martlet_kernels SIMD_TABLE = {
     .exponentials = simd_exponentials,
     .select = simd_select,
     .scan = simd_scan,
+    .select_codes = simd_select_codes,
     .read_sum = simd_read_sum,
 };

@@ -47,6 +47,10 @@ double portable_exponentials(const float *x, size_t n, float divisor, float maxi
 size_t portable_select(const float *x, size_t n, float threshold, int32_t *ids, size_t capacity);
 // scan.c
 void portable_scan(const martlet_scan *scan);
+
+// codes.c
+void portable_select_codes(const uint8_t *codes, size_t count, const uint8_t *passing,
+                           uint64_t *rows);
 // portable_attention.c
 void portable_attention(const martlet_attention *attention);
 

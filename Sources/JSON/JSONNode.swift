@@ -86,6 +86,22 @@ extension JSONNode {
     return found
   }
 
+  /// The member as JSONValue finds it: canonically equivalent names are one.
+  package func member(_ name: String) -> JSONNode? {
+    guard entry.kind == .object else { return nil }
+    let isPlain = name.utf8.allSatisfy { $0 < 0x80 }
+    var found: JSONNode?
+    var position = index + 1
+    for _ in 0..<count {
+      let own = JSONNode(storage: storage, index: position)
+      if own.isNamed(name) || !(isPlain && own.isPlainASCII) && own.string == name {
+        found = JSONNode(storage: storage, index: position + 1)
+      }
+      position = Int(storage.tape[position + 1].next)
+    }
+    return found
+  }
+
   /// An element; nil where this is no array or a shorter one. Takes time in proportion to the offset.
   package subscript(offset: Int) -> JSONNode? {
     guard entry.kind == .array, offset >= 0, offset < count else { return nil }
@@ -134,6 +150,11 @@ extension JSONNode {
       forEachMember { members[$0] = $1.value }
       return .object(members)
     }
+  }
+
+  /// Whether the text is a string of ASCII without escapes, which only itself is equivalent to among such.
+  private var isPlainASCII: Bool {
+    entry.kind == .plainString && text.allSatisfy { $0 < 0x80 }
   }
 
   private func isNamed(_ key: String) -> Bool {

@@ -27,6 +27,10 @@ import Testing
     #expect(root.count == 2)
     #expect(root["\u{e9}"]?.int == 1)
     #expect(root["e\u{301}"]?.int == 2)
+    #expect(root.member("\u{e9}")?.int == 2, "as in JSONValue")
+    #expect(try self.root("{\"\u{212a}\":1}").member("K")?.int == 1)
+    #expect(try self.root(#"{"a\u0062\"":1}"#).member("ab\"")?.int == 1)
+    #expect(root.member("e") == nil)
     var names: [[UInt8]] = []
     root.forEachMember { name, _ in names.append(Array(name.utf8)) }
     #expect(names == [[0xC3, 0xA9], [0x65, 0xCC, 0x81]])

@@ -96,6 +96,8 @@ import Testing
       }
     }
     var documents: [JSONObject] = []
+    var table = DocumentTable()
+    var tables: [DocumentTable] = []
     let cache = MetadataCache()
     for _ in 0..<60 {
       for _ in 0..<7 {
@@ -103,13 +105,19 @@ import Testing
         if Bool.random(using: &random) { metadata["x"] = value() }
         if Bool.random(using: &random) { metadata["y"] = value() }
         documents.append(metadata)
+        let id = Int64(documents.count)
+        table.append(id, name: "\(id)", metadata: metadata, rowCount: documents.count % 3)
       }
+      tables.append(table)
       let predicate = FilterPredicate(filter(3))
       // A reader's copy may be behind what another one has put into the columns.
-      let known = Array(documents.prefix(Int.random(in: 1...documents.count, using: &random)))
-      let found = predicate.matches(known.count) { cache.column($0.key, of: known) }
-      #expect(found.rowCount == known.count)
-      #expect(known.indices.map { found[$0] } == known.map(predicate.matches))
+      let known = tables.randomElement(using: &random) ?? table
+      let found = predicate.rows(known.rowEnds.last ?? 0) { cache.column($0, of: known) }
+      #expect(found.rowCount == known.rowEnds.last)
+      for slot in 0..<known.slotCount {
+        let expected = predicate.matches(documents[slot])
+        #expect(known.rows(ofSlot: slot).allSatisfy { found[$0] == expected })
+      }
     }
   }
 
@@ -173,5 +181,12 @@ import Testing
     let b = try #require(Timestamp("2024-05-01T10:00:00.10000000000000000001Z"))
     let c = try #require(Timestamp("2024-05-01T10:00:00.100000000000000001Z"))
     #expect(a == b && b < c)
+  }
+}
+
+extension FilterPredicate {
+  fileprivate func matches(_ metadata: JSONObject) -> Bool {
+    let text = JSONValue.object(metadata).serialized()
+    return (try? JSONDocument(parsing: text)).map { matches($0.root) } ?? false
   }
 }

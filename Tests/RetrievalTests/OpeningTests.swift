@@ -174,7 +174,13 @@ import Testing
   @Test func damagedSnapshotsAreMadeAnew() async throws {
     let directory = try await filled()
     let snapshot = try directory.read("indexes/1.index")
-    for damage in [[], Array(snapshot.dropLast(4096)), snapshot.map { $0 ^ 0x10 }] {
+    // One bit in each section, too: sections begin at multiples of 4096.
+    let flipped = stride(from: 0, to: snapshot.count, by: 4096).map { place in
+      var damage = snapshot
+      damage[place] ^= 1
+      return damage
+    }
+    for damage in [[], Array(snapshot.dropLast(4096)), snapshot.map { $0 ^ 0x10 }] + flipped {
       try directory.write(damage, to: "indexes/1.index")
       let store = try await openStore(in: directory)
       #expect(try await findsSeven(store))

@@ -106,11 +106,42 @@ import Testing
     let rebuilt = try await openStore(in: other)
     try await same(caughtUp, rebuilt)
     let one = Filter.comparison(.eq, key: "n", value: 2)
-    #expect(caughtUp.indexes.all.first?.documents(matching: one).map(\.name) == ["1"])
+    let index = try #require(caughtUp.indexes.all.first)
+    let names = index.documents(matching: one).compactMap { id in
+      index.documents.slot(of: id).flatMap { index.documents[$0]?.name }
+    }
+    #expect(names == ["1"])
     // It goes on from there, and is written and read once more.
     _ = try await caughtUp.putDocuments(inputs(60..<62, "changed"), in: "default")
     _ = try await rebuilt.putDocuments(inputs(60..<62, "changed"), in: "default")
     try await same(caughtUp, rebuilt)
+  }
+
+  /// Of the very state that the database is in, nothing is read from the database.
+  @Test func documentsAreReadFromASnapshot() async throws {
+    let directory = try TemporaryDirectory()
+    do {
+      let store = try await openStore(in: directory)
+      _ = try await store.putDocuments(inputs(0..<9), in: "default")
+      _ = try await store.patchDocument("4", metadata: ["n": "longer than it was"], in: "default")
+      try await store.deleteDocument("3", in: "default")
+      _ = try await store.putDocuments([DocumentInput(id: "empty", text: "")], in: "default")
+      try await store.close()
+    }
+    execute("UPDATE documents SET metadata = 'no JSON'", directory.database)
+    let store = try await openStore(in: directory)
+    let index = try #require(store.indexes.all.first)
+    let documents = (0..<index.documents.slotCount).compactMap { index.documents[$0] }
+    #expect(documents.map(\.name) == ["0", "1", "2", "4", "5", "6", "7", "8", "empty"])
+    #expect(
+      documents.map(\.rows) == [0..<1, 1..<2, 2..<3, 4..<5, 5..<6, 6..<7, 7..<8, 8..<9, 9..<9])
+    #expect(documents[3].metadata == ["n": "longer than it was"])
+    #expect(documents[4].metadata == ["n": 1] && documents[8].metadata == [:])
+    try await store.close()
+    let later = try killed(directory)
+    execute("UPDATE collections SET generation = generation + 1", later.database)
+    let refused = await asyncRefusal { _ = try await openStore(in: later) }
+    #expect(refused?.code == "database_corrupt", "a later state is compared with the database's")
   }
 
   /// A backup is older than the snapshot in the folder; what is stored after it has the same ids.

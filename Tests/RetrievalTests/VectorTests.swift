@@ -41,10 +41,10 @@ import Testing
     return index
   }
 
-  private func naive(_ index: CollectionIndex, _ query: [Float], _ count: Int, _ mask: RowMask)
+  private func naive(_ index: CollectionIndex, _ query: [Float], _ count: Int, _ mask: RowBitmap?)
     -> [ScoredRow]
   {
-    let scored = (0..<index.rowCount).filter { mask.allows($0) }.map { row in
+    let scored = (0..<index.rowCount).filter { mask?[$0] ?? true }.map { row in
       let score = index.similarity.score(query, index.matrix.row(row), index.dimension)
       return ScoredRow(row: row, score: Double(score))
     }
@@ -61,11 +61,10 @@ import Testing
       .comparison(.eq, key: "n", value: -1),
     ]
     for filter in filters {
-      let mask = RowMask(index, filter: filter)
+      let mask = index.rows(passing: filter)
       for threads in [1, 3] {
         let pool = ThreadPool(threads: threads, niceness: 0)
-        let search = VectorSearch(
-          index.matrix, index.similarity, mask: mask.allowed, pool: pool)
+        let search = VectorSearch(index.matrix, index.similarity, mask: mask, pool: pool)
         for count in [1, 10, 600] {
           let found = search.top(count, for: queries)
           for (query, rows) in zip(queries, found) {
@@ -142,7 +141,7 @@ import Testing
 
   private func contents(_ index: CollectionIndex) -> [Int64: [[Float]]] {
     var contents: [Int64: [[Float]]] = [:]
-    for case let document? in index.documents {
+    for case let document? in (0..<index.documents.slotCount).map({ index.documents[$0] }) {
       contents[document.rowID] = document.rows.map { row in
         Array(UnsafeBufferPointer(start: index.matrix.row(row), count: index.dimension))
       }

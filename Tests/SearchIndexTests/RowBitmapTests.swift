@@ -28,11 +28,5 @@ import Testing
       let resized = (0..<size).map { $0 < count ? left[$0] : false }
       #expect(bitmap(left).resized(size) == bitmap(resized))
     }
-    let codes = (0..<count).map { _ in Int32.random(in: 0..<3, using: &random) }
-    #expect(
-      RowBitmap(codes: codes, passing: [false, true, true]) == bitmap(codes.map { $0 > 0 }))
-    #expect(
-      RowBitmap(groups: codes.map(Int.init), in: bitmap([true, false, true]))
-        == bitmap(codes.map { $0 != 1 }))
   }
 }

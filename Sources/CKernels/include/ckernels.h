@@ -176,6 +176,9 @@ typedef struct __attribute__((swift_attr("@Sendable"))) {
   // The first pass of a vector search, see scan_kernels.h.
   void (*scan)(const martlet_scan *scan);
 
+  // Sets of rows: bit i of `rows` is whether passing[codes[i]] isn't 0, and 0 from `count` on.
+  void (*select_codes)(const uint8_t *codes, size_t count, const uint8_t *passing, uint64_t *rows);
+
   // The sum of all 64-bit words: what read bandwidth is measured with.
   uint64_t (*read_sum)(const void *bytes, size_t byte_count);
 } martlet_kernels;

@@ -12,11 +12,11 @@ struct FilterPredicate: Sendable {
 
   init(_ filter: Filter) { root = Node(filter) }
 
-  func matches(_ metadata: JSONObject) -> Bool { root.matches(metadata) }
+  func matches(_ metadata: JSONNode) -> Bool { root.matches(metadata) }
 
-  /// The first `count` documents that pass.
-  func matches(_ count: Int, _ column: (MetadataPath) -> MetadataColumn) -> RowBitmap {
-    root.matches(count, column)
+  /// Those of the first `count` rows whose document passes.
+  func rows(_ count: Int, _ column: (String) -> MetadataColumn) -> RowBitmap {
+    root.rows(count, column)
   }
 }
 
@@ -42,47 +42,51 @@ private indirect enum Node: Sendable {
     }
   }
 
-  func matches(_ metadata: JSONObject) -> Bool {
+  func matches(_ metadata: JSONNode) -> Bool {
     switch self {
     case .and(let parts): parts.allSatisfy { $0.matches(metadata) }
     case .or(let parts): parts.contains { $0.matches(metadata) }
     case .not(let part): !part.matches(metadata)
     case .exists(let wanted, let path): (path.value(in: metadata) != nil) == wanted
     case .comparison(let comparison, let path, let constants):
-      Self.compare(comparison, path.value(in: metadata), constants)
+      Self.compare(comparison, path.value(in: metadata).map(ComparedValue.init), constants)
     }
   }
 
-  func matches(_ count: Int, _ column: (MetadataPath) -> MetadataColumn) -> RowBitmap {
+  func rows(_ count: Int, _ column: (String) -> MetadataColumn) -> RowBitmap {
     switch self {
     case .and(let parts): Self.combined(parts, count, column) { $0.formIntersection($1) }
     case .or(let parts): Self.combined(parts, count, column) { $0.formUnion($1) }
-    case .not(let part): part.matches(count, column).inverted
+    case .not(let part): part.rows(count, column).inverted
     case .exists(let wanted, let path):
-      Self.documents(count, column(path)) { ($0 != nil) == wanted }
+      column(path.key).rows(count) { ($0 != nil) == wanted }
     case .comparison(let comparison, let path, let constants):
-      Self.documents(count, column(path)) { Self.compare(comparison, $0, constants) }
+      Self.rows(count, column(path.key), comparison, constants)
     }
   }
 
-  private static func documents(
-    _ count: Int, _ column: MetadataColumn, _ passes: (JSONValue?) -> Bool
+  private static func rows(
+    _ count: Int, _ column: MetadataColumn, _ comparison: FilterComparison, _ constants: Constants
   ) -> RowBitmap {
-    RowBitmap(codes: column.codes, passing: [passes(nil)] + column.values.map(passes))
-      .resized(count)
+    // Found among any number of values without a look at each.
+    switch (comparison, constants.spellings) {
+    case (.eq, let values?), (.in, let values?): column.rows(count, having: values)
+    case (.ne, let values?), (.nin, let values?): column.rows(count, having: values).inverted
+    default: column.rows(count) { compare(comparison, $0, constants) }
+    }
   }
 
   private static func combined(
-    _ parts: [Node], _ count: Int, _ column: (MetadataPath) -> MetadataColumn,
+    _ parts: [Node], _ count: Int, _ column: (String) -> MetadataColumn,
     _ combine: (inout RowBitmap, RowBitmap) -> Void
   ) -> RowBitmap {
-    guard var all = parts.first?.matches(count, column) else { return RowBitmap(rowCount: count) }
-    for part in parts.dropFirst() { combine(&all, part.matches(count, column)) }
+    guard var all = parts.first?.rows(count, column) else { return RowBitmap(rowCount: count) }
+    for part in parts.dropFirst() { combine(&all, part.rows(count, column)) }
     return all
   }
 
   private static func compare(
-    _ comparison: FilterComparison, _ found: JSONValue?, _ constants: Constants
+    _ comparison: FilterComparison, _ found: ComparedValue?, _ constants: Constants
   ) -> Bool {
     guard let found else { return comparison == .ne || comparison == .nin }
     func order(_ wanted: (Order) -> Bool) -> Bool {
@@ -101,6 +105,17 @@ private indirect enum Node: Sendable {
   }
 }
 
+/// A value that documents have, with the instant that it names.
+struct ComparedValue: Sendable {
+  let value: JSONValue
+  let instant: Timestamp?
+
+  init(_ value: JSONValue) {
+    self.value = value
+    instant = value.string.flatMap(Timestamp.init)
+  }
+}
+
 private enum Order { case before, same, after }
 
 /// The values of a comparison, with the instants that they name.
@@ -108,14 +123,21 @@ private struct Constants: Sendable {
   private let values: Set<JSONValue>
   private let instants: Set<Timestamp>
   /// What comparisons with one value compare with.
-  private let first: JSONValue?
-  private let instant: Timestamp?
+  private let first: ComparedValue?
 
   init(_ values: [JSONValue]) {
     self.values = Set(values.map(Self.canonical))
     instants = Set(values.compactMap { $0.string.flatMap(Timestamp.init) })
-    first = values.first
-    instant = values.first?.string.flatMap(Timestamp.init)
+    first = values.first.map(ComparedValue.init)
+  }
+
+  /// All values that equal one of the constants; nil where there may be any number of them.
+  var spellings: [JSONValue]? {
+    guard instants.isEmpty else { return nil }
+    return values.flatMap { value -> [JSONValue] in
+      guard case .integer(let whole) = value else { return [value] }
+      return [value, .double(Double(whole))].filter { Self.canonical($0) == value }
+    }
   }
 
   /// Whole numbers are the same with and without a fraction of zero.
@@ -124,29 +146,27 @@ private struct Constants: Sendable {
     return .integer(whole)
   }
 
-  func equal(_ found: JSONValue) -> Bool {
-    if values.contains(Self.canonical(found)) { return true }
-    guard !instants.isEmpty, let other = found.string.flatMap(Timestamp.init) else { return false }
-    return instants.contains(other)
+  func equal(_ found: ComparedValue) -> Bool {
+    values.contains(Self.canonical(found.value))
+      || found.instant.map(instants.contains) ?? false
   }
 
   /// Where `found` lies as seen from the constant; nil where the two have no order.
-  func order(of found: JSONValue) -> Order? {
-    switch (found, first) {
+  func order(of found: ComparedValue) -> Order? {
+    if let left = found.instant, let right = first?.instant { return Self.order(left, right) }
+    switch (found.value, first?.value) {
     case (.integer(let left), .integer(let right)): return Self.order(left, right)
-    case (.string(let left), .string(let right)):
-      if let instant, let other = Timestamp(left) { return Self.order(other, instant) }
-      return Self.order(left, right)
+    case (.string(let left), .string(let right)): return Self.order(left, right)
     default:
-      guard let left = found.double, let right = first?.double else { return nil }
+      guard let left = found.value.double, let right = first?.value.double else { return nil }
       return Self.order(left, right)
     }
   }
 
   /// An array contains an equal element, a string contains the constant's text.
-  func isContained(in found: JSONValue) -> Bool {
-    switch (found, first) {
-    case (.array(let elements), _): elements.contains { equal($0) }
+  func isContained(in found: ComparedValue) -> Bool {
+    switch (found.value, first?.value) {
+    case (.array(let elements), _): elements.contains { equal(ComparedValue($0)) }
     case (.string(let text), .string(let part)): text.contains(part)
     default: false
     }

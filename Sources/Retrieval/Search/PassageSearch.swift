@@ -25,9 +25,8 @@ struct PassageSearch {
   static let candidateCount = 100
 
   func run(_ queries: [PassageQuery]) throws -> [[RetrievedChunk]] {
-    let mask = RowMask(index, filter: request.filter)
-    let search = VectorSearch(
-      index.matrix, index.similarity, mask: mask.allowed, pool: pool)
+    let mask = index.rows(passing: request.filter)
+    let search = VectorSearch(index.matrix, index.similarity, mask: mask, pool: pool)
     let vectors = queries.map { $0.vector.map(index.similarity.prepared) }
     let usesVectors = request.effectiveMode != .sparse
     precondition(
@@ -56,7 +55,8 @@ struct PassageSearch {
   }
 
   /// The lexical side; nil in dense mode.
-  private func words(_ query: PassageQuery, _ mask: RowMask) throws(ComputeError) -> WordSearch? {
+  private func words(_ query: PassageQuery, _ mask: RowBitmap?) throws(ComputeError) -> WordSearch?
+  {
     guard request.effectiveMode != .dense else { return nil }
     return try WordSearch(
       query.text ?? "", index, mask, boosts: request.boosts, language: collection.settings.language,

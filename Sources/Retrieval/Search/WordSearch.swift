@@ -9,7 +9,8 @@ struct WordSearch {
   private let text: LexicalSearch
   private let fields: [Field]
   private let index: CollectionIndex
-  private let mask: RowMask
+  /// Rows that may be found; nil: all.
+  private let mask: RowBitmap?
 
   private struct Field {
     var boost: FieldBoost
@@ -21,19 +22,20 @@ struct WordSearch {
   private static let maximumChunks = 64
 
   init(
-    _ query: String, _ index: CollectionIndex, _ mask: RowMask, boosts: [FieldBoost],
+    _ query: String, _ index: CollectionIndex, _ mask: RowBitmap?, boosts: [FieldBoost],
     language: String, pool: ThreadPool
   ) throws(ComputeError) {
     let query = LexicalQuery(query, language: language)
     self.index = index
     self.mask = mask
-    text = LexicalSearch(query, in: index.words, mask: mask.allowed)
+    text = LexicalSearch(query, in: index.words, mask: mask)
     var fields: [Field] = []
-    for boost in boosts where boost.weight > 0 {
+    let boosts = boosts.filter { $0.weight > 0 }
+    let allowed = boosts.isEmpty ? RowBitmap() : index.documents(of: mask)
+    for boost in boosts {
       let words = try index.cache.words(
-        boost.key, of: index.metadata, language: language, pool)
-      let known = mask.documents ?? RowBitmap(rowCount: index.metadata.count, true)
-      let search = LexicalSearch(query, in: words, mask: known.resized(words.rowCount))
+        boost.key, of: index.documents, language: language, pool)
+      let search = LexicalSearch(query, in: words, mask: allowed.resized(words.rowCount))
       fields.append(Field(boost: boost, search: search))
     }
     self.fields = fields
@@ -46,8 +48,8 @@ struct WordSearch {
     var rows = Set(found.map(\.row))
     for field in fields {
       for hit in field.search.top(count) {
-        guard let document = index.documents[hit.row] else { continue }
-        rows.formUnion(document.rows.prefix(Self.maximumChunks).filter(mask.allows))
+        let own = index.documents.rows(ofSlot: hit.row)
+        rows.formUnion(own.prefix(Self.maximumChunks).filter { mask?[$0] ?? true })
       }
     }
     let ascending = rows.sorted()

@@ -17,60 +17,68 @@ struct IndexLoader {
 
   /// The index, and the generation of the snapshot that it was made from.
   func load(_ database: Database) throws -> (index: CollectionIndex, saved: Int64?) {
-    let documents = try documents(database)
     if let saved = try snapshots.load(record, database),
-      let index = try caughtUp(saved, documents, database)
+      let index = try caughtUp(saved, database)
     {
       return (index, saved.generation)
     }
-    return (try build(documents, database), nil)
-  }
-
-  private func build(_ documents: [Int64: IndexChange.Addition], _ database: Database) throws
-    -> CollectionIndex
-  {
     var index = CollectionIndex(record, snapshots.storage)
-    var documents = documents
+    var documents = try documents(database) { _ in false }
     try addRows(after: 0, to: &index, &documents, database)
-    try addEmpty(documents, to: &index)
-    return index
+    return (index, nil)
   }
 
   /// A snapshot's index as the database is now: chunks never change and their ids ascend, so rows are
   /// gone where the id is, and new where it is higher than the last. nil where that doesn't fit.
-  private func caughtUp(
-    _ saved: SavedIndex, _ documents: [Int64: IndexChange.Addition], _ database: Database
-  ) throws -> CollectionIndex? {
-    var (saved, documents) = (saved, documents)
-    let isCurrent = saved.generation == record.generation
-    if !isCurrent {
-      guard let living = try livingRows(of: saved, database) else { return nil }
-      saved.liveRows = living
+  private func caughtUp(_ saved: CollectionIndex, _ database: Database) throws -> CollectionIndex? {
+    if saved.generation == record.generation { return saved }
+    let table = saved.documents
+    guard let found = try chunks(of: saved, database) else { return nil }
+    var change = IndexChange(collection: record.id, generation: record.generation)
+    var isKept = RowBitmap(rowCount: table.slotCount)
+    var new = try documents(database) { row in
+      let id = try row.int64(at: 0)
+      guard let slot = table.slot(of: id), !found.renewed.contains(id),
+        table.rows(ofSlot: slot).allSatisfy({ found.living[$0] }),
+        table.names[slot].elementsEqual(try row.string(at: 1).utf8)
+      else { return false }
+      isKept[slot] = true
+      if !table.metadata[slot].elementsEqual(try row.string(at: 2).utf8) {
+        change.metadata.append((id, try row.metadata(at: 2)))
+      }
+      return true
     }
-    guard var index = CollectionIndex(record, saved, &documents) else { return nil }
-    if !isCurrent {
-      try addRows(after: saved.chunkIDs.last ?? 0, to: &index, &documents, database)
-    }
-    try addEmpty(documents, to: &index)
+    change.removed = table.rowIDs.indices.filter { !isKept[$0] }.map { table.rowIDs[$0] }
+    var index = saved
+    index.apply(change)
+    guard index.liveRows == found.living else { return nil }
+    try addRows(after: saved.chunkIDs.last ?? 0, to: &index, &new, database)
     return index
   }
 
-  /// Which rows of a snapshot still have their chunk; nil where the database has one among them that
-  /// the snapshot hasn't.
-  private func livingRows(of saved: SavedIndex, _ database: Database) throws -> RowBitmap? {
-    var living = RowBitmap(rowCount: saved.chunkIDs.count)
-    guard let last = saved.chunkIDs.last else { return living }
+  /// Which rows of a snapshot still have their chunk, and the documents that have chunks since; nil where
+  /// the database has an earlier chunk that the snapshot hasn't.
+  private func chunks(of saved: CollectionIndex, _ database: Database) throws
+    -> (living: RowBitmap, renewed: Set<Int64>)?
+  {
+    var living = RowBitmap(rowCount: saved.rowCount)
+    var renewed: Set<Int64> = []
+    let last = saved.chunkIDs.last ?? 0
     let chunks = try Row.fetchCursor(
       database, sql: "SELECT chunks.document, chunks.id \(Self.chunksOfCollection)",
       arguments: [record.id])
     while let row = try chunks.next() {
       let (document, id) = (try row.int64(at: 0), try row.int64(at: 1))
-      guard id <= last else { continue }
-      guard let place = saved.chunkIDs.sortedIndex(of: id), saved.documentIDs[place] == document
+      guard id <= last else {
+        renewed.insert(document)
+        continue
+      }
+      guard let place = saved.chunkIDs.sortedIndex(of: id),
+        saved.documents.rowIDs[saved.documentSlots[place]] == document
       else { return nil }
       living[place] = true
     }
-    return living
+    return (living, renewed)
   }
 
   /// Served by indexes alone, which hold these columns: no row is read.
@@ -79,7 +87,8 @@ struct IndexLoader {
     WHERE documents.collection = ?1
     """
 
-  /// Appends the chunks whose ids are higher than `last`.
+  /// Appends the chunks whose ids are higher than `last`, with their documents, and the documents that
+  /// have none.
   private func addRows(
     after last: Int64, to index: inout CollectionIndex,
     _ documents: inout [Int64: IndexChange.Addition], _ database: Database
@@ -111,22 +120,19 @@ struct IndexLoader {
     }
     try append(pending, to: &index)
     index.setWords(try words.appending(texts, language: record.settings.language, pool))
-  }
-
-  /// Documents without text have no chunks.
-  private func addEmpty(
-    _ documents: [Int64: IndexChange.Addition], to index: inout CollectionIndex
-  ) throws {
     for (_, empty) in documents.sorted(by: { $0.key < $1.key }) { try append(empty, to: &index) }
   }
 
-  /// All documents by their id, without chunks.
-  private func documents(_ database: Database) throws -> [Int64: IndexChange.Addition] {
+  /// The documents by their id, without chunks, except those that are known. A row has id, name, metadata.
+  private func documents(_ database: Database, besides isKnown: (Row) throws -> Bool) throws
+    -> [Int64: IndexChange.Addition]
+  {
     var documents: [Int64: IndexChange.Addition] = [:]
     let rows = try Row.fetchCursor(
       database, sql: "SELECT id, name, metadata FROM documents WHERE collection = ? ORDER BY id",
       arguments: [record.id])
     while let row = try rows.next() {
+      if try isKnown(row) { continue }
       let id = try row.int64(at: 0)
       documents[id] = IndexChange.Addition(
         rowID: id, name: try row.string(at: 1), metadata: try row.metadata(at: 2), chunks: [])

@@ -2,23 +2,13 @@
 // file says which generation of the collection it was made from; the database lists those, so that a
 // file of another history (a restored backup's) is told from one that can be caught up.
 // The files can be deleted at any time: what isn't there or isn't whole is made from the database.
-// Sections: counts; chunk ids; document ids; which rows live; values and codes of the vectors; words.
+// Sections: counts; chunk ids; which rows live; documents' ids, ends of rows, names and metadata; values
+// and codes of the vectors; words.
 
 import Compute
 import GRDB
 import Glibc
 import SearchIndex
-
-/// A collection's index as a snapshot holds it: rows in the order of chunk ids.
-struct SavedIndex {
-  var generation: Int64
-  var chunkIDs: [Int64]
-  /// 0 for rows that no document has any more.
-  var documentIDs: [Int64]
-  var liveRows: RowBitmap
-  var matrix: VectorMatrix
-  var words: LexicalIndex
-}
 
 struct IndexSnapshots: Sendable {
   /// Of what a snapshot doesn't hold.
@@ -29,7 +19,7 @@ struct IndexSnapshots: Sendable {
   /// so that one more than the newest is needed; others cost nothing.
   private static let notedCount = 4
   /// Raised whenever the sections change.
-  private static let version = 2
+  private static let version = 3
 
   init(dataDirectory: String, storage: VectorStorage = .memory, pool: ThreadPool) {
     self.storage = storage
@@ -37,9 +27,9 @@ struct IndexSnapshots: Sendable {
     self.pool = pool
   }
 
-  /// The snapshot of this generation, or of an earlier one that the database knows. One that is of no
+  /// The index of this generation, or of an earlier one that the database knows. A snapshot that is of no
   /// use any more is removed.
-  func load(_ record: CollectionRecord, _ database: Database) throws -> SavedIndex? {
+  func load(_ record: CollectionRecord, _ database: Database) throws -> CollectionIndex? {
     if let saved = read(record) {
       if saved.generation == record.generation { return saved }
       if try Self.isNoted(saved.generation, of: record.id, database) { return saved }
@@ -48,25 +38,43 @@ struct IndexSnapshots: Sendable {
     return nil
   }
 
-  /// Whatever generation it is of.
-  func read(_ record: CollectionRecord) -> SavedIndex? {
+  /// Of whatever generation the snapshot is.
+  func read(_ record: CollectionRecord) -> CollectionIndex? {
     guard
       let file = SnapshotFile(
         path: path(record.id), identity: Self.identity(of: record), pool: pool),
-      let counts = file.integers(section: 0, count: 3),
-      let rows = Int(exactly: counts[0]), let firstWords = Int(exactly: counts[1]),
-      let chunkIDs = file.integers(section: 1, count: rows),
-      let documentIDs = file.integers(section: 2, count: rows),
-      let live = file.integers(section: 3, count: (rows + 63) / 64),
+      let counts = file.values(Int.self, section: 0, count: Self.countCount),
+      let chunkIDs = file.values(Int64.self, section: 1, count: counts[1]),
+      let live = file.values(UInt64.self, section: 2, count: (chunkIDs.count + 63) / 64),
+      let documents = Self.documents(file, slotCount: counts[2], counts[3], counts[4]),
       let matrix = VectorMatrix(
-        file, firstSection: 4, count: rows, dimension: record.dimension, storage: storage,
-        pool: pool),
-      let words = LexicalIndex(file, firstSection: firstWords), words.rowCount == rows
+        file, firstSection: Self.firstVectors, count: chunkIDs.count, dimension: record.dimension,
+        storage: storage, pool: pool),
+      let words = LexicalIndex(file, firstSection: counts[5])
     else { return nil }
-    return SavedIndex(
-      generation: counts[2], chunkIDs: chunkIDs, documentIDs: documentIDs,
-      liveRows: RowBitmap(rowCount: rows, words: live.map(UInt64.init(bitPattern:))),
-      matrix: matrix, words: words)
+    return CollectionIndex(
+      record, generation: Int64(counts[0]), matrix: matrix, words: words, chunkIDs: chunkIDs,
+      liveRows: RowBitmap(rowCount: chunkIDs.count, words: live), documents: documents)
+  }
+
+  /// In the first section: the generation, rows, documents, bytes of names, bytes of metadata, and
+  /// where the words begin.
+  private static let countCount = 6
+  private static let firstVectors = 9
+
+  private static func documents(
+    _ file: SnapshotFile, slotCount: Int, _ nameByteCount: Int, _ metadataByteCount: Int
+  ) -> DocumentTable? {
+    guard let rowIDs = file.values(Int64.self, section: 3, count: slotCount),
+      let rowEnds = file.values(Int.self, section: 4, count: slotCount),
+      let nameEnds = file.values(Int.self, section: 5, count: slotCount),
+      let nameBytes = file.values(UInt8.self, section: 6, count: nameByteCount),
+      let names = ByteStrings(bytes: nameBytes, ends: nameEnds),
+      let metadataEnds = file.values(Int.self, section: 7, count: slotCount),
+      let metadataBytes = file.values(UInt8.self, section: 8, count: metadataByteCount),
+      let metadata = ByteStrings(bytes: metadataBytes, ends: metadataEnds)
+    else { return nil }
+    return DocumentTable(rowIDs: rowIDs, rowEnds: rowEnds, names: names, metadata: metadata)
   }
 
   /// Whether a snapshot was written. Where that can't be done, the next start takes longer and nothing
@@ -77,18 +85,32 @@ struct IndexSnapshots: Sendable {
     guard FileSize.available(folder) / 2 > index.matrix.byteCount,
       let matrix = try? index.matrix.settled()
     else { return false }
-    let documentIDs = index.documentSlots.map { index.documents[$0]?.rowID ?? 0 }
-    let live = index.liveRows.words.map(Int64.init(bitPattern:))
     return matrix.withSections { vectors in
       index.words.withSections { words in
-        let counts = [Int64(index.rowCount), Int64(4 + vectors.count), index.generation]
-        return SnapshotFile.withSections([counts, index.chunkIDs, documentIDs, live]) { integers in
+        Self.lists(of: index, firstWords: Self.firstVectors + vectors.count).withSections { lists in
           SnapshotFile.write(
-            integers + vectors + words, identity: Self.identity(of: record),
-            to: path(record.id), pool)
+            lists + vectors + words, identity: Self.identity(of: record), to: path(record.id), pool)
         }
       }
     }
+  }
+
+  private static func lists(of index: CollectionIndex, firstWords: Int) -> SnapshotSections {
+    let documents = index.documents
+    var lists = SnapshotSections()
+    lists.append([
+      Int(index.generation), index.rowCount, documents.slotCount, documents.names.bytes.count,
+      documents.metadata.bytes.count, firstWords,
+    ])
+    lists.append(index.chunkIDs)
+    lists.append(index.liveRows.words)
+    lists.append(documents.rowIDs)
+    lists.append(documents.rowEnds)
+    lists.append(documents.names.ends)
+    lists.append(documents.names.bytes)
+    lists.append(documents.metadata.ends)
+    lists.append(documents.metadata.bytes)
+    return lists
   }
 
   func remove(_ collection: Int64) { unlink(path(collection)) }

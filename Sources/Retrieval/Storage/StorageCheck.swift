@@ -161,8 +161,8 @@ package struct StorageCheck {
     guard saved.generation == record.generation else {
       return Finding(subject, .ok, "snapshot of an earlier state, brought up to date at the start")
     }
-    guard saved.liveRows.count == chunks else {
-      let message = "snapshot of \(saved.liveRows.count) rows for \(chunks) chunks"
+    guard saved.liveRowCount == chunks else {
+      let message = "snapshot of \(saved.liveRowCount) rows for \(chunks) chunks"
       return Finding(subject, .failure, message + ": stop the server and delete \(folder)/indexes")
     }
     return Finding(subject, .ok, "snapshot of \(chunks) rows, up to date")

@@ -79,7 +79,7 @@ extension DocumentStore {
   package func deleteDocuments(matching filter: Filter, in name: String) async throws -> Int {
     try await delete(in: name) { [indexes] record, _ in
       // Inside the writer's turn the index is exactly what is committed.
-      indexes.current(record.id)?.documents(matching: filter).map(\.rowID) ?? []
+      indexes.current(record.id)?.documents(matching: filter) ?? []
     }
   }
 

@@ -7,15 +7,6 @@ import Compute
 import JSON
 import SearchIndex
 
-/// A document in memory. Its chunks are consecutive rows.
-struct IndexedDocument: Sendable {
-  /// In the database.
-  var rowID: Int64
-  var name: String
-  var metadata: JSONObject
-  var rows: Range<Int>
-}
-
 /// What a commit changed in one collection.
 struct IndexChange: Sendable {
   struct Chunk: Sendable {
@@ -48,20 +39,15 @@ struct CollectionIndex: Sendable {
   private(set) var generation: Int64
   private(set) var matrix: VectorMatrix
   private(set) var chunkIDs: [Int64] = []
-  /// Per row, an index into `documents`.
+  private(set) var documents = DocumentTable()
+  /// Per row, its document's slot.
   private(set) var documentSlots: [Int] = []
   private(set) var liveRows = RowBitmap()
   private(set) var liveRowCount = 0
   private(set) var words = LexicalIndex()
-  /// nil: deleted.
-  private(set) var documents: [IndexedDocument?] = []
-  /// Those of `documents`, kept where one was deleted: copies that still have it share the cache.
-  private(set) var metadata: [JSONObject] = []
   private(set) var cache = MetadataCache()
-  private(set) var documentCount = 0
   /// Rows that came or went since this index was made: only ever grows.
   private(set) var changeCount = 0
-  private var slots: [Int64: Int] = [:]
 
   init(
     collection: Int64, generation: Int64, metric: Metric, dimension: Int,
@@ -80,48 +66,47 @@ struct CollectionIndex: Sendable {
       dimension: record.dimension, storage: storage)
   }
 
-  /// The index that a snapshot holds, with the documents by their ids; nil where those don't fit.
-  /// Those are taken out of `known`.
+  /// The index of an earlier state, or of this one, whose parts a snapshot holds; nil where those don't
+  /// fit together.
   init?(
-    _ record: CollectionRecord, _ saved: SavedIndex, _ known: inout [Int64: IndexChange.Addition]
+    _ record: CollectionRecord, generation: Int64, matrix: VectorMatrix, words: LexicalIndex,
+    chunkIDs: [Int64], liveRows: RowBitmap, documents: DocumentTable
   ) {
-    self.init(record, saved.matrix.storage)
-    matrix = saved.matrix
-    words = saved.words
-    chunkIDs = saved.chunkIDs
-    liveRows = saved.liveRows
+    let rowCount = chunkIDs.count
+    guard matrix.count == rowCount, words.rowCount == rowCount, liveRows.rowCount == rowCount,
+      documents.rowEnds.last ?? 0 == rowCount
+    else { return nil }
+    self.init(record, matrix.storage)
+    self.generation = generation
+    self.matrix = matrix
+    self.words = words
+    self.chunkIDs = chunkIDs
+    self.liveRows = liveRows
     liveRowCount = liveRows.count
-    var first = 0
-    while first < rowCount {
-      let id = saved.documentIDs[first]
-      let isLive = liveRows[first]
-      let end =
-        saved.documentIDs[first...].indices
-        .first { saved.documentIDs[$0] != id || liveRows[$0] != isLive } ?? rowCount
-      documentSlots += repeatElement(documents.count, count: end - first)
-      if isLive {
-        guard let document = known.removeValue(forKey: id) else { return nil }
-        append(document, first..<end)
-      } else {
-        documents.append(nil)
-        metadata.append([:])
-      }
-      first = end
+    self.documents = documents
+    documentSlots.reserveCapacity(rowCount)
+    for slot in 0..<documents.slotCount {
+      documentSlots += repeatElement(slot, count: documents.rows(ofSlot: slot).count)
     }
   }
 
   var rowCount: Int { chunkIDs.count }
   var dimension: Int { matrix.dimension }
+  var documentCount: Int { documents.count }
 
   func document(ofRow row: Int) -> IndexedDocument? { documents[documentSlots[row]] }
 
-  func contains(_ rowID: Int64) -> Bool { slots[rowID] != nil }
-
-  /// Documents that pass the filter, in the order in which they were stored.
-  func documents(matching filter: Filter) -> [IndexedDocument] {
+  /// Database ids of the documents that pass the filter, in the order in which they were stored.
+  func documents(matching filter: Filter) -> [Int64] {
     let predicate = FilterPredicate(filter)
-    return documents.compactMap { $0 }.filter { predicate.matches($0.metadata) }
-      .sorted { $0.rowID < $1.rowID }
+    var found: [Int64] = []
+    var slot = 0
+    documents.forEachMetadata(in: 0..<documents.slotCount) { metadata in
+      let id = documents.rowIDs[slot]
+      if id != 0, predicate.matches(metadata) { found.append(id) }
+      slot += 1
+    }
+    return found.sorted()
   }
 
   // MARK: Changing
@@ -132,11 +117,9 @@ struct CollectionIndex: Sendable {
   mutating func apply(_ change: IndexChange) {
     generation = change.generation
     for rowID in change.removed { remove(rowID) }
-    if !change.metadata.isEmpty { cache = MetadataCache() }
-    for (rowID, metadata) in change.metadata {
-      guard let slot = slots[rowID] else { continue }
-      documents[slot]?.metadata = metadata
-      self.metadata[slot] = metadata
+    if !change.metadata.isEmpty {
+      cache = MetadataCache()
+      documents.setMetadata(change.metadata)
     }
     for addition in change.added { append(addition) }
     if let words = change.words { setWords(words) }
@@ -149,22 +132,14 @@ struct CollectionIndex: Sendable {
   }
 
   mutating func append(_ addition: IndexChange.Addition) {
-    let slot = documents.count
-    let first = rowCount
+    let slot = documents.slotCount
     for chunk in addition.chunks {
       similarity.prepared(chunk.vector).withUnsafeBufferPointer { matrix.append($0) }
       appendRow(chunk.id, slot)
     }
-    append(addition, first..<rowCount)
-  }
-
-  private mutating func append(_ addition: IndexChange.Addition, _ rows: Range<Int>) {
-    slots[addition.rowID] = documents.count
     documents.append(
-      IndexedDocument(
-        rowID: addition.rowID, name: addition.name, metadata: addition.metadata, rows: rows))
-    metadata.append(addition.metadata)
-    documentCount += 1
+      addition.rowID, name: addition.name, metadata: addition.metadata,
+      rowCount: addition.chunks.count)
   }
 
   private mutating func appendRow(_ chunk: Int64, _ slot: Int) {
@@ -176,16 +151,11 @@ struct CollectionIndex: Sendable {
   }
 
   private mutating func remove(_ rowID: Int64) {
-    guard let slot = slots.removeValue(forKey: rowID), let document = documents[slot] else {
-      return
-    }
-    for row in document.rows where liveRows[row] {
+    for row in documents.remove(rowID) ?? 0..<0 where liveRows[row] {
       liveRows[row] = false
       liveRowCount -= 1
       changeCount += 1
     }
-    documents[slot] = nil
-    documentCount -= 1
   }
 
   // MARK: Sweeping
@@ -201,22 +171,16 @@ struct CollectionIndex: Sendable {
     swept.documentSlots = []
     swept.liveRows = RowBitmap()
     swept.liveRowCount = 0
-    swept.documents = []
-    swept.slots = [:]
-    swept.metadata = []
+    swept.documents = documents.swept()
     swept.cache = MetadataCache()
     try swept.matrix.reserve(liveRowCount)
-    for case var document? in documents {
-      let slot = swept.documents.count
-      let first = swept.rowCount
-      for row in document.rows {
+    var slot = 0
+    for old in documents.rowIDs.indices where documents.rowIDs[old] != 0 {
+      for row in documents.rows(ofSlot: old) {
         swept.matrix.append(UnsafeBufferPointer(start: matrix.row(row), count: dimension))
         swept.appendRow(chunkIDs[row], slot)
       }
-      document.rows = first..<swept.rowCount
-      swept.documents.append(document)
-      swept.metadata.append(document.metadata)
-      swept.slots[document.rowID] = slot
+      slot += 1
     }
     swept.setWords(try words.keeping(liveRows))
     // Moved rows are all new to a snapshot.

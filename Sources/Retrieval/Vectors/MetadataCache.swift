@@ -1,6 +1,6 @@
 // What searches need of documents' metadata beyond the documents themselves, made when one first asks
-// for it: a column of values per key of a filter, an index of words per boosted field, and the rows
-// that the latest filters let pass. Copies of an index share one cache; documents that are added
+// for it: a column of the rows' values per key of a filter, an index of words per boosted field, and the
+// rows that the latest filters let pass. Copies of an index share one cache; documents that are added
 // extend it, and metadata that changes, or documents that move, begin a new one.
 // Relies on the metadata of all indexes that share it agreeing as far as they go.
 
@@ -13,25 +13,25 @@ final class MetadataCache: Sendable {
   /// Keys come from requests: more of them than anyone means to use push each other out.
   private static let maximumColumns = 64
   private static let maximumFields = 16
-  private static let maximumMasks = 8
+  private static let maximumRowSets = 8
 
   private let columns = Mutex<[String: MetadataColumn]>([:])
   private let words = Mutex<[String: LexicalIndex]>([:])
-  private let masks = Mutex<[CachedMask]>([])
+  private let rowSets = Mutex<[RowSet]>([])
 
-  private struct CachedMask: Sendable {
+  private struct RowSet: Sendable {
     var filter: Filter
     var generation: Int64
-    var mask: RowMask
+    var rows: RowBitmap
   }
 
-  /// The key's values of all documents, and perhaps of some that came after.
-  func column(_ key: String, of documents: [JSONObject]) -> MetadataColumn {
+  /// The key's values of all rows, and perhaps of some that came after.
+  func column(_ key: String, of documents: DocumentTable) -> MetadataColumn {
     var column = columns.withLock { $0[key] } ?? MetadataColumn(key)
-    guard column.count < documents.count else { return column }
-    column.append(documents[column.count...])
+    guard column.documentCount < documents.slotCount else { return column }
+    column.extend(to: documents)
     return columns.withLock { columns in
-      if let known = columns[key], known.count >= column.count { return known }
+      if let known = columns[key], known.documentCount >= column.documentCount { return known }
       if columns.count >= Self.maximumColumns, columns[key] == nil { columns.removeAll() }
       columns[key] = column
       return column
@@ -39,13 +39,16 @@ final class MetadataCache: Sendable {
   }
 
   /// The words of a field of all documents, a row each, and perhaps of some that came after.
-  func words(_ key: String, of documents: [JSONObject], language: String, _ pool: ThreadPool)
+  func words(_ key: String, of documents: DocumentTable, language: String, _ pool: ThreadPool)
     throws(ComputeError) -> LexicalIndex
   {
     let known = words.withLock { $0[key] } ?? LexicalIndex()
-    guard known.rowCount < documents.count else { return known }
+    guard known.rowCount < documents.slotCount else { return known }
     let path = MetadataPath(key)
-    let texts = documents[known.rowCount...].map { path.text(in: $0) }
+    var texts: [String] = []
+    documents.forEachMetadata(in: known.rowCount..<documents.slotCount) {
+      texts.append(path.text(in: $0))
+    }
     let longer = try known.appending(texts, language: language, pool)
     words.withLock { words in
       if words.count >= Self.maximumFields, words[key] == nil { words.removeAll() }
@@ -54,49 +57,19 @@ final class MetadataCache: Sendable {
     return longer
   }
 
-  /// The mask that a search of the same generation made for the same filter, or a new one.
-  func mask(_ filter: Filter, generation: Int64, _ make: () -> RowMask) -> RowMask {
-    let known = masks.withLock { masks -> RowMask? in
-      masks.removeAll { $0.generation < generation }
-      return masks.first { $0.generation == generation && $0.filter == filter }?.mask
+  /// The rows that a search of the same generation found for the same filter, or what `make` finds.
+  func rows(passing filter: Filter, generation: Int64, _ make: () -> RowBitmap) -> RowBitmap {
+    let known = rowSets.withLock { sets -> RowBitmap? in
+      sets.removeAll { $0.generation < generation }
+      return sets.first { $0.generation == generation && $0.filter == filter }?.rows
     }
     if let known { return known }
-    let mask = make()
-    masks.withLock { masks in
-      if masks.count >= Self.maximumMasks { masks.removeFirst() }
-      masks.append(CachedMask(filter: filter, generation: generation, mask: mask))
+    let rows = make()
+    rowSets.withLock { sets in
+      if sets.count >= Self.maximumRowSets { sets.removeFirst() }
+      sets.append(RowSet(filter: filter, generation: generation, rows: rows))
     }
-    return mask
-  }
-}
-
-/// One key's values, each kept once.
-struct MetadataColumn: Sendable {
-  private let path: MetadataPath
-  /// Per document: 0 where it doesn't have the key, otherwise 1 more than an index into `values`.
-  private(set) var codes: [Int32] = []
-  private(set) var values: [JSONValue] = []
-  private var known: [JSONValue: Int32] = [:]
-
-  init(_ key: String) { path = MetadataPath(key) }
-
-  var count: Int { codes.count }
-
-  mutating func append(_ documents: ArraySlice<JSONObject>) {
-    codes.reserveCapacity(codes.count + documents.count)
-    for document in documents {
-      guard let value = path.value(in: document) else {
-        codes.append(0)
-        continue
-      }
-      if let code = known[value] {
-        codes.append(code)
-      } else {
-        values.append(value)
-        known[value] = Int32(values.count)
-        codes.append(Int32(values.count))
-      }
-    }
+    return rows
   }
 }
 
@@ -110,14 +83,14 @@ struct MetadataPath: Sendable, Hashable {
     parts = key.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
   }
 
-  func value(in metadata: JSONObject) -> JSONValue? {
-    if let value = metadata[key] { return value }
-    guard parts.count > 1, let first = parts.first else { return nil }
-    return parts.dropFirst().reduce(metadata[first]) { value, name in value?[name] }
+  func value(in metadata: JSONNode) -> JSONValue? {
+    if let node = metadata.member(key) { return node.value }
+    guard parts.count > 1 else { return nil }
+    return parts.reduce(metadata) { node, name in node?.member(name) }?.value
   }
 
   /// What there is to read of a value: strings and numbers, of a list one to a line.
-  func text(in metadata: JSONObject) -> String {
+  func text(in metadata: JSONNode) -> String {
     switch value(in: metadata) {
     case .string(let text): text
     case .array(let elements): elements.compactMap(Self.text).joined(separator: "\n")

@@ -11,37 +11,6 @@ package struct RowBitmap: Sendable, Hashable {
     if value, rowCount % 64 != 0 { words[words.count - 1] = (1 << UInt64(rowCount % 64)) - 1 }
   }
 
-  /// The rows whose code passes.
-  package init(codes: [Int32], passing: [Bool]) {
-    self.init(rowCount: codes.count)
-    passing.withUnsafeBufferPointer { passing in
-      codes.withUnsafeBufferPointer { codes in
-        fill { passing[Int(codes[$0])] ? 1 : 0 }
-      }
-    }
-  }
-
-  /// The rows whose group is in the set.
-  package init(groups: [Int], in set: RowBitmap) {
-    self.init(rowCount: groups.count)
-    set.words.withUnsafeBufferPointer { set in
-      groups.withUnsafeBufferPointer { groups in
-        fill { set[groups[$0] >> 6] >> UInt64(groups[$0] & 63) & 1 }
-      }
-    }
-  }
-
-  /// Asks for each row's bit, without a branch that would have to guess it.
-  @inline(__always)
-  private mutating func fill(_ bit: (Int) -> UInt64) {
-    for index in words.indices {
-      let first = index << 6
-      var word: UInt64 = 0
-      for row in first..<min(first + 64, rowCount) { word |= bit(row) << UInt64(row - first) }
-      words[index] = word
-    }
-  }
-
   package subscript(row: Int) -> Bool {
     get { words[row >> 6] >> UInt64(row & 63) & 1 != 0 }
     set {

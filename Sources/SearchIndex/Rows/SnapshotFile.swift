@@ -90,32 +90,14 @@ package final class SnapshotFile: @unchecked Sendable {
       && head.suffix(identity.utf8.count).elementsEqual(identity.utf8)
   }
 
-  /// The first `count` integers of a section; nil where there aren't so many.
-  package func integers(section: Int, count: Int) -> [Int64]? {
+  /// The first `count` values of a section; nil where there aren't so many.
+  package func values<T: BitwiseCopyable>(
+    _ type: T.Type = T.self, section: Int, count: Int
+  ) -> [T]? {
     guard section < sections.count, count >= 0,
-      count <= sections[section].count / MemoryLayout<Int64>.stride
+      count <= sections[section].count / MemoryLayout<T>.stride
     else { return nil }
-    return Array(sections[section].bindMemory(to: Int64.self)[..<count])
-  }
-
-  /// Integers as sections, each filled up to a multiple of 64 bytes.
-  package static func withSections<R>(
-    _ lists: [[Int64]], _ body: ([UnsafeRawBufferPointer]) -> R
-  ) -> R {
-    let counts = lists.map { roundUp($0.count, 8) }
-    var all: [Int64] = []
-    for (list, count) in zip(lists, counts) {
-      all += list + [Int64](repeating: 0, count: count - list.count)
-    }
-    return all.withUnsafeBytes { bytes in
-      var offset = 0
-      return body(
-        counts.map { count in
-          defer { offset += count * MemoryLayout<Int64>.stride }
-          return UnsafeRawBufferPointer(
-            rebasing: bytes[offset..<offset + count * MemoryLayout<Int64>.stride])
-        })
-    }
+    return Array(sections[section].bindMemory(to: T.self)[..<count])
   }
 
   // MARK: Writing

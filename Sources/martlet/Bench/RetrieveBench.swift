@@ -21,6 +21,8 @@ struct RetrieveBenchCommand: AsyncParsableCommand {
   @Option(help: "Counted searches per mode; the median is reported.") var runs = 21
   @Flag(help: "Search with filters, too, that let 50, 10 and 1 % of the chunks pass.")
   var filtered = false
+  @Option(help: "Keep the database in this folder, or search the one that is there.")
+  var data: String?
   @Option(help: "Compute threads (default: all usable cores).") var threads: Int?
   @Flag(help: "Print JSON.") var json = false
 
@@ -28,9 +30,9 @@ struct RetrieveBenchCommand: AsyncParsableCommand {
     let pool = ThreadPool(threads: threads)
     if vectors != nil || texts != nil { return try await measureParts(pool) }
     let folder =
-      FileManager.default.temporaryDirectory.path
+      data ?? FileManager.default.temporaryDirectory.path
       + "/martlet-bench-\(UInt32.random(in: 0 ... .max))"
-    defer { try? FileManager.default.removeItem(atPath: folder) }
+    defer { if data == nil { try? FileManager.default.removeItem(atPath: folder) } }
     var report = BenchReport("retrieve", pool: pool)
     try await measureStore(folder, pool, into: &report)
     try await measureOpening(folder, pool, into: &report)
@@ -47,10 +49,12 @@ struct RetrieveBenchCommand: AsyncParsableCommand {
     _ folder: String, _ pool: ThreadPool, into report: inout BenchReport
   ) async throws {
     let store = try await open(folder, pool)
-    report["chunks"] = .integer(Int64(chunks))
+    if store.statistics.chunks == 0 {
+      let ingest = try await Timings.measure(runs: 1, warmUps: 0) { try await fill(store) }
+      report["chunks_per_second_stored"] = .rounded(Double(chunks) / ingest.median, 0)
+    }
+    report["chunks"] = .integer(Int64(store.statistics.chunks))
     report["dimension"] = .integer(Int64(dimension))
-    let ingest = try await Timings.measure(runs: 1, warmUps: 0) { try await fill(store) }
-    report["chunks_per_second_stored"] = .rounded(Double(chunks) / ingest.median, 0)
     let queries = BenchText.zipfDocuments(count: runs, words: 4)
     for mode in RetrievalMode.allCases {
       try await search(mode, queries, store, into: &report)
@@ -66,6 +70,7 @@ struct RetrieveBenchCommand: AsyncParsableCommand {
       _ = try await open(folder, pool)
     }
     report["open_ms"] = .rounded(saved.median * 1000)
+    if data != nil { return }
     try FileManager.default.removeItem(atPath: folder + "/indexes")
     let anew = try await Timings.measure(runs: 1, warmUps: 0) {
       _ = try await open(folder, pool)
