@@ -38,10 +38,21 @@ import Testing
     #expect(step(&scheduler) == [3: 1, 0: 16, 2: 2, 1: 45])
   }
 
-  @Test func equalsGoInOrder() {
-    var scheduler = scheduler(prompts: [40, 40, 40])
-    #expect(step(&scheduler) == [0: 40, 1: 24])
-    #expect(step(&scheduler) == [0: 1, 1: 16, 2: 40])
+  @Test func promptsOfThreeStepsGoSideBySide() {
+    var scheduler = scheduler(prompts: [64, 64, 64, 64])
+    #expect(step(&scheduler) == [0: 22, 1: 21, 2: 21])
+    #expect(step(&scheduler) == [0: 22, 1: 21, 2: 21])
+    // The fourth joins when there is room, not midway.
+    #expect(step(&scheduler) == [0: 20, 1: 22, 2: 22])
+    #expect(step(&scheduler) == [0: 1, 1: 1, 2: 1, 3: 61])
+  }
+
+  @Test func longPromptsGoInOrder() {
+    var scheduler = scheduler(prompts: [150, 150, 150])
+    #expect(step(&scheduler) == [0: 64])
+    #expect(step(&scheduler) == [0: 64])
+    #expect(step(&scheduler) == [0: 22, 1: 42])
+    #expect(step(&scheduler) == [0: 1, 1: 63])
   }
 
   @Test func aGiantIsNotStarvedByAStreamOfShortOnes() {

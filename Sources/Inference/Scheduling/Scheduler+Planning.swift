@@ -1,8 +1,8 @@
 // What the next step computes: who joins, who gets how many tokens, and who has to give up blocks.
 //
 // Streams, of which one token is missing, always get it. Prompts share what the caller allows them:
-// the oldest is sure of a quarter, the rest goes to those with the least left, so that a giant
-// neither starves the short ones behind it nor is starved by them.
+// it goes to those with the least left, a few of them side by side where they are short; the oldest is
+// sure of a quarter, so that a giant neither starves the short ones behind it nor is starved by them.
 
 import Transformer
 
@@ -98,6 +98,11 @@ extension Scheduler {
 
   // MARK: - Shares
 
+  /// Prompts that so many steps can compute go on side by side. Streams that begin together share each
+  /// pass over the weights, while one that begins alone has the others' prompts wait for it; of longer
+  /// prompts, the first would have to wait too long for the last.
+  private static let stepsSideBySide = 3
+
   /// How many tokens of each running sequence the step computes.
   private func tokenCounts(promptTokens: Int) -> [Int] {
     let unready = unreadyGroups
@@ -122,20 +127,38 @@ extension Scheduler {
       left -= count
     }
 
-    give((left + 3) / 4, to: oldest)
-    let byLength = prompts.sorted {
-      (running[$0].pendingCount, $0) < (running[$1].pendingCount, $1)
-    }
-    for index in byLength {
+    func offer(_ most: Int, to index: Int) {
       let others = prompts.filter { counts[$0] > 0 }
       if let (other, end) = filler(ofNextBlockOf: index, among: others) {
         // Waits for the other, which goes first as far as that is needed.
         give(end - running[other].computedTokenCount - counts[other], to: other)
       } else {
-        give(left, to: index)
+        give(most, to: index)
       }
     }
+
+    let byLength = prompts.sorted {
+      (running[$0].pendingCount, $0) < (running[$1].pendingCount, $1)
+    }
+    let together = sideBySide(byLength)
+    if !together.contains(oldest) { give((left + 3) / 4, to: oldest) }
+    for (place, index) in together.enumerated() {
+      let sharers = together.count - place
+      offer((left + sharers - 1) / sharers, to: index)
+    }
+    for index in byLength { offer(left, to: index) }
     return counts
+  }
+
+  /// The first of `prompts`, as many as a few steps can compute. Whole prompts count, so that one is
+  /// never joined by others midway.
+  private func sideBySide(_ prompts: [Int]) -> ArraySlice<Int> {
+    var room = Self.stepsSideBySide * limits.tokensPerStep
+    let fitting = prompts.prefix {
+      room -= running[$0].tokens.count
+      return room >= 0
+    }
+    return fitting.isEmpty ? prompts.prefix(1) : fitting
   }
 }
 
