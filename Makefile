@@ -23,8 +23,9 @@ help: ## show this list
 setup: ## install the system packages that are missing
 	@scripts/setup
 
-models: setup ## fetch the default embedding model into Models/
-	@scripts/fetch-embedding-model
+models: setup ## fetch the default chat and embedding models into Models/
+	@scripts/fetch-models all-MiniLM-L6-v2
+	@scripts/fetch-models SmolLM2-135M-Instruct || true # Models/default stands in for it
 
 build: setup ## build the release executable .build/release/martlet
 	$(SWIFT) build $(RELEASE_FLAGS) --product martlet

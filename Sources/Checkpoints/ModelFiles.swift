@@ -34,7 +34,6 @@ package struct ModelFiles: Sendable {
 
   /// A GGUF file recommends nothing; a file beside it may.
   package func generationDefaults() throws(ModelError) -> GenerationDefaults {
-    guard directoryExists(path) else { return GenerationDefaults() }
-    return try GenerationDefaults.load(directory: path)
+    try GenerationDefaults.load(directory: gguf?.directory ?? path)
   }
 }

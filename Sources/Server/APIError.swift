@@ -74,9 +74,8 @@ package struct APIError: Error, Sendable, Equatable {
 
   static let noChatModel = APIError.unavailable(
     """
-    No chat model is loaded. Start the server with --model DIR, where DIR is a Hugging Face \
-    directory of a Llama-family model (config.json, tokenizer.json, *.safetensors), or put one \
-    into Models/default.
+    No chat model is loaded. Run `make models` to fetch one, or start the server with --model DIR, \
+    where DIR is a Hugging Face directory or a GGUF file of a chat model.
     """,
     code: "no_chat_model")
 

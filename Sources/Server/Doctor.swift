@@ -55,7 +55,7 @@ package struct Doctor: Sendable {
     do throws(StartupFailure) {
       guard
         let directory = try loader.directory(
-          configuration.model, fallback: House.defaultChatModel)
+          configuration.model, fallbacks: House.defaultChatModels)
       else { return Finding("chat model", .ok, "none") }
       let report = ModelReport(path: directory, context: configuration.context)
       guard report.problems.isEmpty else {

@@ -9,8 +9,9 @@ import Tokenizers
 import Transformer
 
 struct House: Sendable {
-  static let defaultChatModel = "default"
-  static let defaultEmbeddingModel = "all-MiniLM-L6-v2"
+  /// The first one that is there: what `make models` fetches, else what comes with the source.
+  static let defaultChatModels = ["SmolLM2-135M-Instruct", "default"]
+  static let defaultEmbeddingModels = ["all-MiniLM-L6-v2"]
   /// Where the model allows more, `--context` says so: KV memory grows with it.
   static let defaultContextLimit = 8192
 
@@ -77,7 +78,7 @@ struct ModelLoader: Sendable {
   func chatModel(
     progress: (@Sendable (Double) -> Void)?
   ) throws(StartupFailure) -> ChatModel? {
-    guard let directory = try directory(configuration.model, fallback: House.defaultChatModel)
+    guard let directory = try directory(configuration.model, fallbacks: House.defaultChatModels)
     else { return nil }
     do {
       let watch = Stopwatch()
@@ -138,7 +139,7 @@ struct ModelLoader: Sendable {
   func embeddingModel() throws(StartupFailure) -> EmbeddingModel? {
     guard
       let directory = try directory(
-        configuration.embeddingModel, fallback: House.defaultEmbeddingModel)
+        configuration.embeddingModel, fallbacks: House.defaultEmbeddingModels)
     else { return nil }
     do {
       return EmbeddingModel(
@@ -168,12 +169,12 @@ struct ModelLoader: Sendable {
     }
   }
 
-  /// The directory of the model that was asked for, or of the default one if it is there.
+  /// The directory of the model that was asked for, or of the first default that is there.
   func directory(
-    _ name: String?, fallback: String? = nil
+    _ name: String?, fallbacks: [String] = []
   ) throws(StartupFailure) -> String? {
     let locator = ModelLocator(folder: configuration.models)
-    guard let name else { return fallback.flatMap(locator.defaultDirectory) }
+    guard let name else { return fallbacks.lazy.compactMap(locator.defaultDirectory).first }
     guard name != "none" else { return nil }
     do throws(ModelLocator.NotFound) {
       return try locator.directory(of: name)

@@ -8,6 +8,7 @@ struct DoctorTests {
   private func problems(_ change: (inout ServerConfiguration) -> Void) -> [String] {
     var configuration = ServerConfiguration()
     configuration.models = TestServer.modelsFolder
+    configuration.model = "default"
     configuration.data = TestServer.temporaryFolder()
     change(&configuration)
     return Doctor(configuration).findings().filter { $0.level == .failure }.map(\.subject)

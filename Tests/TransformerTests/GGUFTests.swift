@@ -108,6 +108,18 @@ import Testing
     #expect(difference <= 1e-3)
   }
 
+  @Test func whatIsRecommendedBesideAFileCounts() throws {
+    let directory = try directory(bytes("llama.gguf"))
+    let file = directory.path + "/model.gguf"
+    #expect(try ModelFiles(path: file).generationDefaults() == GenerationDefaults())
+    try directory.write(GenerationDefaults.fileName, #"{"temperature": 0.2, "top_p": 0.9}"#)
+    for path in [directory.path, file] {
+      let defaults = try ModelFiles(path: path).generationDefaults()
+      #expect(defaults.temperature == 0.2 && defaults.topP == 0.9)
+      #expect(try CausalLM.configuration(directory: path).eosTokenIDs == [2])
+    }
+  }
+
   @Test func directoriesWithSeveralFilesAreRefused() throws {
     let directory = try directory(bytes("llama.gguf"))
     try directory.write("other.gguf", "")

@@ -31,7 +31,7 @@ class Server:
         keys.write_text(f"# for the conformance run\n{KEY}\n")
         self.process = subprocess.Popen(
             [executable, "serve", "--port", "0", "--data", f"{folder}/data",
-             "--models", str(ROOT / "Models"), "--api-key-file", str(keys)],
+             "--models", str(ROOT / "Models"), "--model", "default", "--api-key-file", str(keys)],
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         first = self.process.stdout.readline()
         assert " on http://" in first, f"unexpected first line: {first!r}"

@@ -9,6 +9,8 @@ package struct GGUFFile: Sendable {
   let tensors: [String: Tensor]
 
   package var path: String { file.path }
+  /// The folder that it lies in: files beside it may say what its metadata can't.
+  package var directory: String { path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "." }
 
   struct Tensor: Sendable {
     var type: GGUFType

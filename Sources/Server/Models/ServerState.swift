@@ -102,6 +102,9 @@ package final class ServerState: Sendable {
     }
   }
 
+  /// What a request may call the chat model, whichever one it is.
+  static let chatModelAlias = "default"
+
   /// The chat model a request names, by itself or with an adapter; the model by itself for a request
   /// without a name.
   func chatModel(named name: String?) throws(APIError) -> ChatModel {
@@ -111,10 +114,9 @@ package final class ServerState: Sendable {
     }
     guard let chat = loaded.chat else { throw .noChatModel }
     guard let name, name != chat.id else { return chat }
-    guard let adapter = loaded.adapters.first(where: { $0.name == name }) else {
-      throw unknown(name, loaded)
-    }
-    return chat.with(adapter)
+    if let adapter = loaded.adapters.first(where: { $0.name == name }) { return chat.with(adapter) }
+    guard name == Self.chatModelAlias else { throw unknown(name, loaded) }
+    return chat
   }
 
   func embeddingModel(named name: String?) throws(APIError) -> EmbeddingModel {

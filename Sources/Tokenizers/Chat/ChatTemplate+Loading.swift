@@ -5,6 +5,8 @@
 import FoundationEssentials
 
 extension ChatTemplate {
+  package static let fileName = "chat_template.jinja"
+
   /// Nil for a model without a chat template. `replacement`, the name of a built-in template or the
   /// path of a file, is taken instead of the model's own.
   package static func load(
@@ -38,7 +40,7 @@ extension ChatTemplate {
   private static func templateFiles(_ directory: String) throws(TokenizerError) -> [String: String]
   {
     var files: [String: String] = [:]
-    let main = "\(directory)/chat_template.jinja"
+    let main = "\(directory)/\(fileName)"
     if FileManager.default.fileExists(atPath: main) { files["default"] = main }
     let folder = "\(directory)/additional_chat_templates"
     for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] {

@@ -52,6 +52,7 @@ struct TestServer: Sendable {
     var configuration = ServerConfiguration()
     configuration.port = 0
     configuration.models = modelsFolder
+    configuration.model = "default"
     configuration.data = temporaryFolder()
     configuration.logLevel = .error
     change(&configuration)

@@ -1,0 +1,52 @@
+// Which chat model is served when none is named, and what requests may call it.
+
+import Compute
+import Foundation
+import JSON
+import Logging
+import Testing
+
+@testable import Server
+
+struct DefaultModelTests {
+  private let folder = TestServer.temporaryFolder()
+
+  private func write(_ text: String, to path: String) throws {
+    let file = URL(fileURLWithPath: folder + "/" + path)
+    try FileManager.default.createDirectory(
+      at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+    try Data(text.utf8).write(to: file)
+  }
+
+  private func chosen() throws -> String? {
+    var configuration = ServerConfiguration()
+    configuration.models = folder
+    let loader = ModelLoader(
+      configuration: configuration, pool: ThreadPool(threads: 1), logger: Logger(label: "test"))
+    return try loader.directory(nil, fallbacks: House.defaultChatModels)
+  }
+
+  @Test func theFetchedModelComesBeforeTheBundledOne() throws {
+    #expect(try chosen() == nil)
+    try write("{}", to: "default/config.json")
+    // Its settings are in the repository; its weights are fetched.
+    try write("{}", to: "SmolLM2-135M-Instruct/generation_config.json")
+    #expect(try chosen() == folder + "/default")
+    try write("GGUF", to: "SmolLM2-135M-Instruct/weights.gguf")
+    #expect(try chosen() == folder + "/SmolLM2-135M-Instruct")
+  }
+
+  @Test func anyChatModelMayBeCalledDefault() async throws {
+    let scripted = try await ScriptedServer.start([("river", "Water.")])
+    for name in ["scripted", "default"] {
+      let answer = try await scripted.server.post(
+        "/chat", ["model": .string(name), "messages": [user("What is a river?")]])
+      #expect(answer.status == 200)
+      #expect(answer.json["model"] == "scripted")
+    }
+    let other = try await scripted.server.post(
+      "/chat", ["model": "other", "messages": [user("What is a river?")]])
+    #expect(other.errorCode == "model_not_found")
+    await scripted.stop()
+  }
+}
