@@ -30,6 +30,7 @@ const martlet_kernels martlet_portable_kernels = {
     .soft_cap = portable_soft_cap,
     .rope = portable_rope,
     .attention = portable_attention,
+    .text_attention = portable_text_attention,
     .dot = portable_dot,
     .argmax = portable_argmax,
     .log_sum_exp = portable_log_sum_exp,

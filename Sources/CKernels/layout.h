@@ -60,4 +60,14 @@ static inline size_t prepared_block_bytes(martlet_format format, size_t columns)
   return round_up(martlet_token_block(format) * prepared_token_bytes(format, columns), 64);
 }
 
+// Row `row` of activations prepared for products of pairs, [tokens][columns], from its group of 32
+// columns `group` on; the next group is *step bytes further.
+static inline size_t pair_row_at(size_t columns, size_t tokens, size_t row, size_t group,
+                                 size_t *step) {
+  size_t block = row / FLOAT_TOKEN_BLOCK, first = block * FLOAT_TOKEN_BLOCK;
+  *step = 2 * GROUP * smaller(FLOAT_TOKEN_BLOCK, tokens - first);
+  return block * prepared_block_bytes(MARTLET_BFLOAT16_PAIRS, columns) + group * *step +
+         2 * GROUP * (row - first);
+}
+
 #endif

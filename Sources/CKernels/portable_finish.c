@@ -1,5 +1,6 @@
 // What follows a part's products, in plain C: the oracle of simd_finish.h.
 #include "product.h"
+#include "scalar_math.h"
 #include "tables.h"
 
 static void activate(martlet_activation activation, float *x, size_t count) {
@@ -31,6 +32,18 @@ static void write_tile(const martlet_product *p, const float *sums, size_t rows,
   }
 }
 
+// The 16 columns from `column` on, as prepare() writes pairs; a last half group is filled up.
+static void write_pairs(const martlet_product *p, const product_part *part, const float *sums,
+                        size_t column) {
+  for (size_t n = 0; n < part->width; n++, sums += TILE) {
+    uint16_t *to = (uint16_t *)part->pairs + (column / GROUP * part->width + n) * GROUP;
+    for (size_t r = 0; r < TILE; r++) {
+      to[column % GROUP + r] = column + r < p->rows ? float_to_bfloat(sums[r]) : 0;
+    }
+    if (column % GROUP == 0 && column + TILE >= p->rows) memset(to + TILE, 0, 2 * TILE);
+  }
+}
+
 void portable_finish(const martlet_product *p, const product_part *part, size_t row,
                      float *output) {
   size_t count = part->width * TILE;
@@ -40,13 +53,15 @@ void portable_finish(const martlet_product *p, const product_part *part, size_t 
     if (p->gate_bias) add_bias(p->gate_bias + row, rows, part->width, sums);
     if (p->bias) add_bias(p->bias + row, rows, part->width, sums + part->tile_step);
     apply_gate(p->activation, sums, sums + part->tile_step, count);
-    write_tile(p, sums, rows, part->width, output);
+    if (p->pairs) write_pairs(p, part, sums, row);
+    else write_tile(p, sums, rows, part->width, output);
     return;
   }
   for (size_t t = 0; t < part->tile_count; t++, sums += part->tile_step, row += TILE) {
     size_t rows = smaller(TILE, p->rows - row);
     if (p->bias) add_bias(p->bias + row, rows, part->width, sums);
     activate(p->activation, sums, count);
-    write_tile(p, sums, rows, part->width, output + t * TILE);
+    if (p->pairs) write_pairs(p, part, sums, row);
+    else write_tile(p, sums, rows, part->width, output + t * TILE);
   }
 }

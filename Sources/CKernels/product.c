@@ -7,10 +7,10 @@ enum {
   MOST_WIDTH = 16,          // no format's token block is larger
 };
 
-// The part of `count` tiles from `tile` on, or of one tile and its gate's. `cold`: no token has passed
-// over them yet.
-static product_part part_of(const martlet_product *p, size_t tile, size_t count, bool cold) {
-  size_t bytes = martlet_tile_bytes(p->format, p->columns);
+// The part of `count` tiles of `bytes` from `tile` on, or of one tile and its gate's. `cold`: no
+// token has passed over them yet.
+static product_part part_of(const martlet_product *p, size_t bytes, size_t tile, size_t count,
+                            bool cold) {
   product_part part = {.format = p->format, .columns = p->columns, .tile_count = count};
   for (size_t t = 0; t < count; t++) {
     part.tiles[t] = (const uint8_t *)p->weights + (tile + t) * bytes;
@@ -27,21 +27,23 @@ static product_part part_of(const martlet_product *p, size_t tile, size_t count,
 void martlet_multiply_in_parts(const martlet_product *p, size_t tile_begin, size_t tile_end,
                                size_t most_tiles, fold_function *fold, finish_function *finish) {
   float sums[PART_TILES * MOST_WIDTH * TILE] __attribute__((aligned(64)));
-  bool finishes = p->bias || p->adds || p->activation != MARTLET_IDENTITY;
+  bool finishes = p->bias || p->adds || p->pairs || p->activation != MARTLET_IDENTITY;
   size_t most = is_gated(p) ? 1 : most_tiles;
-  size_t tile_bytes = martlet_tile_bytes(p->format, p->columns) * (is_gated(p) ? 2 : 1);
-  size_t panel = round_up(PANEL_BYTES / tile_bytes + 1, most);
+  size_t tile_bytes = martlet_tile_bytes(p->format, p->columns);
+  size_t panel = round_up(PANEL_BYTES / (tile_bytes * (is_gated(p) ? 2 : 1)) + 1, most);
   size_t token_block = martlet_token_block(p->format);
   size_t block_bytes = prepared_block_bytes(p->format, p->columns);
+  size_t pairs_bytes = prepared_block_bytes(MARTLET_BFLOAT16_PAIRS, p->rows);
   for (size_t begin = tile_begin, end; begin < tile_end; begin = end) {
     end = smaller(begin + panel, tile_end);
     for (size_t first = 0; first < p->tokens; first += token_block) {
       for (size_t tile = begin, count; tile < end; tile += count) {
         count = smaller(most, end - tile);
-        product_part part = part_of(p, tile, count, first == 0);
-        float *output = p->output + first * p->output_stride + tile * TILE;
+        product_part part = part_of(p, tile_bytes, tile, count, first == 0);
+        float *output = p->pairs ? NULL : p->output + first * p->output_stride + tile * TILE;
         part.block = (const uint8_t *)p->prepared + first / token_block * block_bytes;
         part.width = smaller(token_block, p->tokens - first);
+        if (p->pairs) part.pairs = (uint8_t *)p->pairs + first / token_block * pairs_bytes;
         part.output = finishes ? sums : output;
         part.token_step = finishes ? TILE : p->output_stride;
         part.tile_step = finishes ? part.width * TILE : TILE;

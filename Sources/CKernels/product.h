@@ -18,6 +18,7 @@ typedef struct {
   float *output;                    // token n's 16 values of tile t:
   size_t token_step, tile_step;     //   output + n * token_step + t * tile_step
   size_t rows;                      // to be written, counted from the first tile's first row
+  uint8_t *pairs;                   // the product's, from the part's block of tokens on; or NULL
 } product_part;
 
 static inline bool is_gated(const martlet_product *p) {
@@ -27,7 +28,8 @@ static inline bool is_gated(const martlet_product *p) {
 /// Writes the products of a part to its output.
 typedef void fold_function(const product_part *part);
 /// Takes the sums of a part that begins at `row`, [tiles][width][16], from its output; adds biases,
-/// applies the activation, and writes or adds what comes of it to the product's own `output`.
+/// applies the activation, and writes or adds what comes of it to the product's own `output`, or
+/// writes it to the part's pairs.
 typedef void finish_function(const martlet_product *product, const product_part *part, size_t row,
                              float *output);
 

@@ -3,28 +3,40 @@
 // token; how many of them a loop serves changes nothing in any one. Included by tables whose target
 // has the instruction (simd_table.h).
 
+enum { FETCH_AHEAD = 512 };  // bytes of a tile
+
 SIMD_INLINE void fold_pairs_of(size_t tiles, size_t tokens, const product_part *p, size_t first) {
   floats sums[FLOAT_TILES][FLOAT_TOKENS];
   UNROLL for (size_t t = 0; t < tiles; t++) {
     UNROLL for (size_t n = 0; n < tokens; n++) sums[t][n] = zeros();
   }
-  size_t pairs = divide_up(p->columns, 2);
   const uint32_t *x = (const uint32_t *)p->block + 16 * first;  // [C / 32][width][16]
-  for (size_t k = 0; k < pairs; k++) {
-    __m512bh w[FLOAT_TILES];
-    UNROLL for (size_t t = 0; t < tiles; t++) {
-      w[t] = (__m512bh)_mm512_loadu_si512(p->tiles[t] + 4 * TILE * k);
-    }
-    UNROLL for (size_t n = 0; n < tokens; n++) {
-      __m512bh value = (__m512bh)_mm512_set1_epi32((int)x[16 * n]);
+  size_t pairs = divide_up(p->columns, 2);
+  for (size_t begin = 0; begin < pairs; begin += 16, x += 16 * p->width) {
+    size_t count = smaller(16, pairs - begin);
+    for (size_t k = 0; k < count; k++) {
+      __m512bh w[FLOAT_TILES];
       UNROLL for (size_t t = 0; t < tiles; t++) {
-        sums[t][n] = _mm512_dpbf16_ps(sums[t][n], w[t], value);
+        const uint8_t *from = p->tiles[t] + 4 * TILE * (begin + k);
+        w[t] = (__m512bh)_mm512_loadu_si512(from);
+        _mm_prefetch(from + FETCH_AHEAD, _MM_HINT_T0);
+      }
+      UNROLL for (size_t n = 0; n < tokens; n++) {
+        __m512bh value = (__m512bh)_mm512_set1_epi32((int)x[16 * n + k]);
+        UNROLL for (size_t t = 0; t < tiles; t++) {
+          sums[t][n] = _mm512_dpbf16_ps(sums[t][n], w[t], value);
+        }
       }
     }
-    x += k % 16 == 15 ? 16 * p->width - 15 : 1;
   }
+  size_t token_step = p->token_step, tile_step = p->tile_step, rows = p->rows;
+  float *output = p->output + first * token_step;
   UNROLL for (size_t n = 0; n < tokens; n++) {
-    UNROLL for (size_t t = 0; t < tiles; t++) store_sums(p, t, first + n, sums[t][n]);
+    UNROLL for (size_t t = 0; t < tiles; t++) {
+      float *to = output + n * token_step + t * tile_step;
+      if (rows >= TILE * tiles) store(to, sums[t][n]);
+      else store_first(to, rows > TILE * t ? rows - TILE * t : 0, sums[t][n]);
+    }
   }
 }
 

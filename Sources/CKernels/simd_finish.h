@@ -34,7 +34,7 @@ SIMD_INLINE void write_tile(const martlet_product *p, const float *sums, const f
   }
 }
 
-SIMD static void simd_finish(const martlet_product *p, const product_part *part, size_t row,
+SIMD static void finish_rows(const martlet_product *p, const product_part *part, size_t row,
                              float *output) {
   size_t count = part->width * TILE;
   float *sums = part->output;

@@ -26,10 +26,19 @@
 
 #if SIMD_BF16
 #include "simd_avx512_pairs.h"
+#include "simd_avx512_pairs_finish.h"
+#include "simd_avx512_text_attention.h"
 #else
 #define fold_pairs portable_fold
 #define prepare_any simd_prepare
+#define finish_pairs portable_finish
+#define simd_text_attention portable_text_attention
 #endif
+
+static void simd_finish(const martlet_product *p, const product_part *part, size_t row,
+                        float *output) {
+  (p->pairs ? finish_pairs : finish_rows)(p, part, row, output);
+}
 
 static void simd_multiply(const martlet_product *p, size_t tile_begin, size_t tile_end) {
   fold_function *const folds[] = {
@@ -71,6 +80,7 @@ const martlet_kernels SIMD_TABLE = {
     .soft_cap = simd_soft_cap,
     .rope = simd_rope,
     .attention = simd_attention,
+    .text_attention = simd_text_attention,
     .dot = simd_dot,
     .argmax = simd_argmax,
     .log_sum_exp = simd_log_sum_exp,

@@ -53,6 +53,8 @@ void portable_select_codes(const uint8_t *codes, size_t count, const uint8_t *pa
                            uint64_t *rows);
 // portable_attention.c
 void portable_attention(const martlet_attention *attention);
+// portable_text_attention.c
+void portable_text_attention(const martlet_text_attention *attention);
 
 #if defined(__x86_64__)
 // For CPUs that have what dispatch.c asks for.

@@ -120,6 +120,39 @@ import Testing
     #expect(zip(alone, vectors).allSatisfy { identical($0, $1) })
   }
 
+  /// Heads of 32 values, so that texts stay in pairs: near the reference, however texts are put
+  /// together and however many threads share them.
+  @Test(
+    .enabled(if: kernels.multiplies_pairs, "no AVX512-BF16 here"),
+    arguments: [("encoder-roberta", "num_attention_heads"), ("encoder-distilbert", "n_heads")])
+  func textsInPairsAreNear(name: String, heads: String) throws {
+    let directory = try ModelDirectory(copyOf: name)
+    try directory.set(heads, 2)
+    let exact = try TextEncoder.load(directory: directory.path, pool: Fixtures.pool)
+    var random = SplitMix(state: 4)
+    let texts = (0..<40).map { _ in
+      (0..<Int.random(in: 0...60, using: &random)).map { _ in
+        Int32.random(in: 2..<128, using: &random)
+      }
+    }
+    let expected = try exact.embed(texts)
+    var first: [[Float]] = []
+    for threads in 1...3 {
+      let rounded = try TextEncoder.load(
+        directory: directory.path, precision: .bfloat16, pool: ThreadPool(threads: threads))
+      let vectors = try rounded.embed(texts)
+      if first.isEmpty { first = vectors }
+      #expect(zip(first, vectors).allSatisfy { identical($0, $1) })
+      let alone = try texts.map { try rounded.embed([$0])[0] }
+      #expect(zip(alone, vectors).allSatisfy { identical($0, $1) })
+    }
+    for (left, right) in zip(expected, first) where left.contains(where: { $0 != 0 }) {
+      func product(_ x: [Float], _ y: [Float]) -> Float { zip(x, y).reduce(0) { $0 + $1.0 * $1.1 } }
+      #expect(
+        product(left, right) / (product(left, left) * product(right, right)).squareRoot() > 0.999)
+    }
+  }
+
   /// With its head in config.json or without, and with or without what stands before layers' names.
   @Test func decodersAreKnownByEitherName() throws {
     let directory = try ModelDirectory(copyOf: "sentence-decoder")

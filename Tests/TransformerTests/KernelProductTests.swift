@@ -83,7 +83,8 @@ private struct PackedMatrix {
       format: format, activation: activation, adds: start != nil, weights: tiles.pointer,
       gate: gate?.tiles.pointer, bias: bias.map { Guarded($0).pointer },
       gate_bias: gateBias.map { Guarded($0).pointer }, rows: rows, columns: columns,
-      prepared: activations.pointer, tokens: tokens, output: output.pointer, output_stride: rows)
+      prepared: activations.pointer, tokens: tokens, output: output.pointer, output_stride: rows,
+      pairs: nil)
     if tileSplit > 0 { kernels.multiply(&product, 0, tileSplit) }
     kernels.multiply(&product, tileSplit, tileCount)
     return output.values

@@ -74,8 +74,12 @@ typedef struct {
   size_t rows, columns;
   const void *prepared;              // what prepare() wrote, 64-byte aligned
   size_t tokens;
-  float *output;                     // [tokens][output_stride], output_stride >= rows
+  float *_Nullable output;           // [tokens][output_stride], output_stride >= rows
   size_t output_stride;
+  // Where the result goes instead of to the output: as prepare() would write it for a product of
+  // bfloat16 pairs, 64-byte aligned. For float formats only, and not added to anything. What an
+  // activation loses by being computed for so few digits is below 1e-4.
+  void *_Nullable pairs;
 } martlet_product;
 
 /// Attention of `token_count` consecutive tokens of one sequence, for the query heads that share
@@ -113,6 +117,24 @@ typedef struct {
   const float *_Nullable bias;
   size_t bias_stride;
 } martlet_attention;
+
+/// Attention of one head within one text whose tokens all see each other. Queries, keys, values and
+/// output are activations prepared for a product of bfloat16 pairs, [tokens][heads * d], of which the
+/// text is the rows [first, first + length). A score is `scale` times the product of query and key;
+/// weights are rounded to bfloat16, too. A row's result depends on its text alone.
+typedef struct {
+  size_t head_dimension;  // d, a multiple of 32
+  size_t head_count, head;
+  size_t tokens;
+  size_t first, length;
+  size_t query_begin, query_end;  // rows of the text to be computed
+  float scale;
+  const void *query, *key, *value;
+  void *output;
+  void *scratch;  // of martlet_text_attention_bytes(d, length), 64-byte aligned
+} martlet_text_attention;
+
+size_t martlet_text_attention_bytes(size_t head_dimension, size_t length);
 
 typedef struct __attribute__((swift_attr("@Sendable"))) {
   const char *name;  // "portable", "avx2", "avx512", "avx512vnni", "avx512bf16"
@@ -158,6 +180,7 @@ typedef struct __attribute__((swift_attr("@Sendable"))) {
 
   // Attention.
   void (*attention)(const martlet_attention *attention);
+  void (*text_attention)(const martlet_text_attention *attention);
 
   // Reductions. dot's order of additions is fixed (64 lanes, then a tree) and the same in every
   // table, bit for bit. argmax: the first of equals, NaN never wins.

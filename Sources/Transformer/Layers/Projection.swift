@@ -110,7 +110,7 @@ extension Projection {
           weights: weight.packedTiles, gate: gate?.weight.packedTiles, bias: bias,
           gate_bias: gateBias, rows: weight.rows, columns: weight.columns, prepared: prepared,
           tokens: rows.count,
-          output: output[rows.lowerBound], output_stride: output.columns)
+          output: output[rows.lowerBound], output_stride: output.columns, pairs: nil)
         kernels.multiply(&product, tiles.lowerBound, tiles.upperBound)
       }
     }
@@ -131,7 +131,7 @@ extension Projection.Activation {
   }
 }
 
-private func withPointer(to values: [Float]?, _ body: (UnsafePointer<Float>?) -> Void) {
+func withPointer(to values: [Float]?, _ body: (UnsafePointer<Float>?) -> Void) {
   guard let values else { return body(nil) }
   values.withUnsafeBufferPointer { body($0.baseAddress) }
 }

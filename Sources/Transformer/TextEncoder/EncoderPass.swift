@@ -21,11 +21,20 @@ package struct EncoderInput: Sendable, Hashable {
   func prefix(_ count: Int) -> EncoderInput {
     EncoderInput(ids: Array(ids.prefix(count)), types: Array(types.prefix(count)))
   }
+
+  /// Of all tokens of several inputs; empty where all are 0.
+  static func types(of inputs: some Collection<EncoderInput>) -> [UInt8] {
+    guard inputs.contains(where: { !$0.types.isEmpty }) else { return [] }
+    return inputs.flatMap {
+      $0.types.isEmpty ? Array(repeating: 0, count: $0.ids.count) : $0.types
+    }
+  }
 }
 
 final class EncoderPass: Sendable {
   private enum Layers: Sendable {
     case encoder(Encoder)
+    case paired(PairedPass)
     case decoder(DecoderLayers)
   }
 
@@ -46,7 +55,8 @@ final class EncoderPass: Sendable {
   init(
     encoder: Encoder, configuration: TextEncoderConfiguration, maximumTokens: Int, pool: ThreadPool
   ) {
-    layers = .encoder(encoder)
+    let paired = PairedEncoder(encoder).map { PairedPass(encoder: $0, pool: pool) }
+    layers = paired.map(Layers.paired) ?? .encoder(encoder)
     self.maximumTokens = maximumTokens
     self.pool = pool
     cacheLayout = KVCache.Layout(
@@ -67,7 +77,8 @@ final class EncoderPass: Sendable {
   /// What `body` makes of the activations [count][D] of each input, of which at most `maximumTokens`
   /// are computed; nil for an input without tokens. Throws only where memory runs out.
   func run<Result: Sendable>(
-    _ inputs: [EncoderInput], _ body: (_ rows: UnsafePointer<Float>, _ count: Int) -> Result
+    _ inputs: [EncoderInput],
+    _ body: @Sendable (_ rows: UnsafePointer<Float>, _ count: Int) -> Result
   ) throws(ModelError) -> [Result?] {
     var results: [Result?] = []
     results.reserveCapacity(inputs.count)
@@ -87,17 +98,13 @@ final class EncoderPass: Sendable {
   }
 
   private func runTogether<Result: Sendable>(
-    _ inputs: [EncoderInput], _ body: (UnsafePointer<Float>, Int) -> Result
+    _ inputs: [EncoderInput], _ body: @Sendable (UnsafePointer<Float>, Int) -> Result
   ) throws(ModelError) -> [Result?] {
+    if case .paired(let pass) = layers { return try pass.run(inputs, body) }
     let batch = Self.packed(inputs.map(\.ids))
     let blockCount = batch.spans.reduce(0) { $0 + $1.blocks.count }
     guard blockCount > 0 else { return inputs.map { _ in nil } }
-    var types: [UInt8] = []
-    if inputs.contains(where: { !$0.types.isEmpty }) {
-      types = inputs.flatMap {
-        $0.types.isEmpty ? Array(repeating: 0, count: $0.ids.count) : $0.types
-      }
-    }
+    let types = EncoderInput.types(of: inputs)
     return try state.withLock { (state) throws(ModelError) in
       let cache = try cache(blockCount: blockCount, in: &state)
       let hidden = try forward(batch, types: types, cache: cache, workspace: &state.workspace)
@@ -113,6 +120,7 @@ final class EncoderPass: Sendable {
     _ batch: Batch, types: [UInt8], cache: KVCache, workspace: inout Workspace
   ) throws(ModelError) -> Activations {
     switch layers {
+    case .paired: preconditionFailure("has a pass of its own")
     case .encoder(let encoder):
       let plan = BatchPlan(batch, causal: false, blockCount: cache.blockCount)
       return try encoder.forward(
@@ -126,7 +134,7 @@ final class EncoderPass: Sendable {
   }
 
   /// A span per text, with KV blocks of its own in order.
-  private static func packed(_ texts: [[Int32]]) -> Batch {
+  static func packed(_ texts: [[Int32]]) -> Batch {
     var next: Int32 = 0
     return Batch(
       spans: texts.map { text in
