@@ -44,7 +44,9 @@ import Testing
     #expect(step(&scheduler) == [0: 22, 1: 21, 2: 21])
     // The fourth joins when there is room, not midway.
     #expect(step(&scheduler) == [0: 20, 1: 22, 2: 22])
-    #expect(step(&scheduler) == [0: 1, 1: 1, 2: 1, 3: 61])
+    add(4, 50, to: &scheduler)
+    // Beside streams, one after the other.
+    #expect(step(&scheduler) == [0: 1, 1: 1, 2: 1, 3: 16, 4: 45])
   }
 
   @Test func longPromptsGoInOrder() {

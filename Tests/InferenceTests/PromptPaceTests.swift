@@ -33,8 +33,9 @@ import Testing
     #expect(mean > 0.6 * Double(most))
   }
 
-  @Test func withoutStreamsNothingHoldsPromptsBack() {
+  @Test func withoutStreamsOnlyTheFirstStepIsShort() {
     let pace = PromptPace()
+    #expect(pace.promptTokens(streamCount: 0, isRested: true) == 32)
     #expect(pace.promptTokens(streamCount: 0) == .max)
   }
 

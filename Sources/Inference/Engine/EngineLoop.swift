@@ -65,7 +65,8 @@ struct EngineLoop: ~Copyable {
     let start = clock.now
     speculator?.propose(for: &requests, to: &scheduler, scratch: &scratch)
     let plan = scheduler.schedule(
-      promptTokens: pace.promptTokens(streamCount: scheduler.streamCount))
+      promptTokens: pace.promptTokens(
+        streamCount: scheduler.streamCount, isRested: scheduler.running.isEmpty))
     note(plan, at: start)
     let results = runner.run(plan)
     scheduler.complete(plan)

@@ -1,6 +1,6 @@
-// How many tokens of prompts a step may compute beside running streams, so that none of these waits
-// much longer for its next token than without the prompts. What a token costs depends on the machine,
-// the model and the batch, so it is learnt from the steps themselves. No result depends on it.
+// How many tokens of prompts a step may compute: beside running streams so many that none of these
+// waits much longer for its next token than without the prompts. What a token costs depends on the
+// machine, the model and the batch, so it is learnt from the steps themselves. No result depends on it.
 
 /// Finds the number of prompt tokens with which a step takes less than twice its time without.
 struct PromptPace {
@@ -9,6 +9,10 @@ struct PromptPace {
   private static let addedShare = 0.8
   /// After so many steps with prompts, one is left to the streams, to see how long it takes.
   private static let measuringInterval = 32
+  /// In the first step after a rest. Requests that are sent together arrive one after the other, and
+  /// begin together where the first has not gone far: enough tokens to make good use of a pass over the
+  /// weights, too few to keep the others waiting.
+  private static let firstTokens = 32
 
   /// By number of streams: seconds of a step without prompts.
   private var undisturbedSeconds: [Int: Double] = [:]
@@ -17,8 +21,9 @@ struct PromptPace {
   private var tokens = 8
 
   /// For the next step. 0: it should be computed without prompts, to be measured.
-  func promptTokens(streamCount: Int) -> Int {
-    guard streamCount > 0 else { return .max }
+  /// - Parameter isRested: nothing was running before.
+  func promptTokens(streamCount: Int, isRested: Bool = false) -> Int {
+    guard streamCount > 0 else { return isRested ? Self.firstTokens : .max }
     guard undisturbedSeconds[streamCount] != nil, stepsSinceMeasured < Self.measuringInterval else {
       return 0
     }

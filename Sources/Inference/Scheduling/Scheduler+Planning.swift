@@ -98,9 +98,9 @@ extension Scheduler {
 
   // MARK: - Shares
 
-  /// Prompts that so many steps can compute go on side by side. Streams that begin together share each
-  /// pass over the weights, while one that begins alone has the others' prompts wait for it; of longer
-  /// prompts, the first would have to wait too long for the last.
+  /// Prompts that so many whole steps can compute go on side by side. Streams that begin together
+  /// share each pass over the weights, while beside one that begins alone the others' prompts get few
+  /// tokens per step; of longer prompts, the first would have to wait too long for the last.
   private static let stepsSideBySide = 3
 
   /// How many tokens of each running sequence the step computes.
@@ -140,7 +140,7 @@ extension Scheduler {
     let byLength = prompts.sorted {
       (running[$0].pendingCount, $0) < (running[$1].pendingCount, $1)
     }
-    let together = sideBySide(byLength)
+    let together = streamCount == 0 ? sideBySide(byLength) : byLength.prefix(1)
     if !together.contains(oldest) { give((left + 3) / 4, to: oldest) }
     for (place, index) in together.enumerated() {
       let sharers = together.count - place
