@@ -31,24 +31,37 @@ SIMD_INLINE floats load_kv(bool half_precision, const void *block, size_t i, siz
   return load_half_first((const uint16_t *)block + i, count);
 }
 
-// The lines that hold row i of a block of keys (32 positions), or as much of a block of values.
-SIMD_INLINE void prefetch_row(bool half_precision, const void *block, size_t i) {
-  const char *row = (const char *)block + i * KV * (half_precision ? 2 : 4);
-  _mm_prefetch(row, _MM_HINT_T0);
-  if (!half_precision) _mm_prefetch(row + 64, _MM_HINT_T0);
+// The lines that hold row i of a block of keys (32 positions), or as much of a block of values. A span's
+// values are fetched while its scores are computed, the next span's keys while its values are summed,
+// so that memory is busy all the time.
+SIMD_INLINE const char *kv_row(bool half_precision, const void *block, size_t i) {
+  return (const char *)block + i * KV * (half_precision ? 2 : 4);
 }
 
-// Scores of one block into p[r][at...], for a few rows; fetches its values and the next keys.
+// For what follows at once.
+SIMD_INLINE void fetch_row(bool half_precision, const void *block, size_t i) {
+  const char *row = kv_row(half_precision, block, i);
+  __builtin_prefetch(row, 0, 3);
+  if (!half_precision) __builtin_prefetch(row + 64, 0, 3);
+}
+
+// Into the second-level cache.
+SIMD_INLINE void fetch_row_ahead(bool half_precision, const void *block, size_t i) {
+  const char *row = kv_row(half_precision, block, i);
+  __builtin_prefetch(row, 0, 2);
+  if (!half_precision) __builtin_prefetch(row + 64, 0, 2);
+}
+
+// Scores of one block into p[r][at...], for a few rows.
 SIMD_INLINE void scores(bool half_precision, size_t rows, row_group *g, size_t first_row,
                         size_t at, const martlet_attention *a, const void *keys,
-                        const void *values, const void *next_keys) {
+                        const void *values) {
   floats low[MOST_ROWS], high[MOST_ROWS];
   UNROLL for (size_t r = 0; r < rows; r++) low[r] = high[r] = zeros();
   for (size_t i = 0; i < a->head_dimension; i++) {
     floats k0 = load_kv(half_precision, keys, i * KV, 16);
     floats k1 = load_kv(half_precision, keys, i * KV + 16, 16);
-    prefetch_row(half_precision, values, i);
-    prefetch_row(half_precision, next_keys, i);
+    fetch_row(half_precision, values, i);
     UNROLL for (size_t r = 0; r < rows; r++) {
       floats q = broadcast(g->query[first_row + r][i]);
       low[r] = fused(q, k0, low[r]);
@@ -119,10 +132,10 @@ SIMD_INLINE void soften(const martlet_attention *a, row_group *g, size_t first) 
 }
 
 // output = output * decay + weights x values for VALUE_VECTORS vectors of dimensions from `at` (or
-// as many as are left), over the positions [from, to) of the span at `first`.
+// as many as are left), over the positions [from, to) of the span at `first`. `last`: the last block.
 SIMD_INLINE void accumulate(bool half_precision, size_t rows, row_group *g, size_t first_row,
                             const martlet_attention *a, size_t at, size_t first, size_t from,
-                            size_t to) {
+                            size_t to, size_t last) {
   size_t left[VALUE_VECTORS];
   floats sums[MOST_ROWS][VALUE_VECTORS];
   UNROLL for (size_t v = 0; v < VALUE_VECTORS; v++) {
@@ -138,7 +151,10 @@ SIMD_INLINE void accumulate(bool half_precision, size_t rows, row_group *g, size
     size_t block = (first + j) / KV, end = smaller(to, (block + 1) * KV - first);
     const void *values = (const char *)a->values + (size_t)a->block_table[block] * a->block_stride;
     size_t d = a->head_dimension, row = ((first + j) % KV) * d + at;
+    size_t next = (size_t)a->block_table[smaller(block + SPAN / KV, last)] * a->block_stride;
+    const char *next_keys = (const char *)a->keys + next;
     for (; j < end; j++, row += d) {
+      fetch_row_ahead(half_precision, next_keys, row / (16 * VALUE_VECTORS));
       floats value[VALUE_VECTORS];
       UNROLL for (size_t v = 0; v < VALUE_VECTORS; v++) {
         value[v] = load_kv(half_precision, values, row + 16 * v, whole ? 16 : left[v]);
@@ -175,15 +191,13 @@ SIMD_INLINE void fold_span(bool half_precision, const martlet_attention *a, row_
   for (size_t at = from / KV * KV; at < to; at += KV) {
     size_t block = (first + at) / KV;
     size_t here = (size_t)a->block_table[block] * a->block_stride;
-    size_t next = (size_t)a->block_table[smaller(block + 1, last)] * a->block_stride;
     const char *keys = a->keys, *values = a->values;
-#define SCORES(rows) \
-  scores(half_precision, rows, g, r, at, a, keys + here, values + here, keys + next)
+#define SCORES(rows) scores(half_precision, rows, g, r, at, a, keys + here, values + here)
     IN_ROW_COUNTS(g->count, SCORES)
   }
   soften(a, g, first);
   for (size_t i = 0; i < a->head_dimension; i += 16 * VALUE_VECTORS) {
-#define ACCUMULATE(rows) accumulate(half_precision, rows, g, r, a, i, first, from, to)
+#define ACCUMULATE(rows) accumulate(half_precision, rows, g, r, a, i, first, from, to, last)
     IN_ROW_COUNTS(g->count, ACCUMULATE)
   }
 }
