@@ -49,4 +49,21 @@ struct DefaultModelTests {
     #expect(other.errorCode == "model_not_found")
     await scripted.stop()
   }
+
+  @Test func answersEndWhereTheModelRecommends() async throws {
+    try FileManager.default.copyItem(
+      at: Repository.file("Models/default"), to: URL(fileURLWithPath: folder))
+    try write(#"{"max_new_tokens": 3}"#, to: "generation_config.json")
+    let server = try await TestServer.start {
+      $0.model = folder
+      $0.embeddingModel = "none"
+    }
+    var request: JSONObject = ["messages": [user("Hello!")], "ignore_eos": true]
+    for (asked, expected) in [(nil, 3), (5, 5)] as [(JSONValue?, Int)] {
+      request["max_tokens"] = asked
+      let answer = try await server.post("/chat", .object(request)).json
+      #expect(answer["usage"]?["completion_tokens"]?.int == expected)
+    }
+    await server.server.stop()
+  }
 }

@@ -169,7 +169,7 @@ import Testing
   @Test(
     arguments: [
       ("temperature", -1), ("temperature", "hot"), ("top_p", 1.5), ("top_k", -1), ("min_p", 2),
-      ("repetition_penalty", 0), ("eos_token_id", ["a"]),
+      ("repetition_penalty", 0), ("max_new_tokens", 0), ("eos_token_id", ["a"]),
     ] as [(String, JSONValue)])
   func absurdGenerationDefaultsAreRefused(key: String, value: JSONValue) throws {
     let directory = try llama()

@@ -1,5 +1,5 @@
-// What a model's generation_config.json recommends: sampling parameters that a request may
-// override, and the tokens that end a sequence. `do_sample` is not read: temperature says it all.
+// What a model's generation_config.json recommends: sampling parameters and a length of answers that a
+// request may override, and the tokens that end a sequence. `do_sample` is not read: temperature says it all.
 // A model without the file recommends nothing; refuses values that no sampler could use.
 
 package struct GenerationDefaults: Sendable, Hashable {
@@ -8,6 +8,8 @@ package struct GenerationDefaults: Sendable, Hashable {
   package var topK: Int?
   package var minP: Float?
   package var repetitionPenalty: Float?
+  /// Most tokens of an answer.
+  package var maximumTokens: Int?
   /// They replace config.json's.
   package var eosTokenIDs: [Int32]?
 
@@ -27,6 +29,7 @@ package struct GenerationDefaults: Sendable, Hashable {
     topK = try file.integer("top_k", in: 0...Int(Int32.max))
     minP = try file.float("min_p", in: 0...1)
     repetitionPenalty = try file.float("repetition_penalty", in: 1e-3...1000)
+    maximumTokens = try file.integer("max_new_tokens", in: 1...Int(Int32.max))
     eosTokenIDs = try file.tokenIDs("eos_token_id")
   }
 }

@@ -113,7 +113,7 @@ private struct ChatOrder {
     if body.topLogprobs != nil, !wantsLogprobs {
       throw APIError.invalid("top_logprobs needs logprobs: true.", param: "top_logprobs")
     }
-    maxTokens = try body.sampling.checkedMaxTokens()
+    maxTokens = try body.sampling.checkedMaxTokens() ?? model.defaults.maximumTokens
     request = GenerationRequest(
       prompt: [], sampling: try body.sampling.parameters(defaults: model.defaults),
       maximumTokens: maxTokens ?? model.contextLength,
@@ -137,7 +137,7 @@ private struct ChatOrder {
     }
   }
 
-  /// Passages leave room for the answer: what was asked for, else a quarter of the context.
+  /// Passages leave room for the answer: what was asked for or the model recommends, else a quarter of the context.
   func promptBudget(contextLength: Int) -> Int {
     contextLength - min(maxTokens ?? contextLength / 4, contextLength / 2)
   }
