@@ -50,7 +50,8 @@ SIMD_INLINE void scan_some(const martlet_scan *scan, size_t first, scan_tile til
 
 // One query alone: several sums hide the latency of the products. What is computed per line is little,
 // so each line of the next tile is asked for in time: on its own the processor fetches what follows,
-// which is the wrong tile where some are left out.
+// which is the wrong tile where some are left out. Into the second-level cache, which has many more
+// lines under way than the first.
 SIMD_INLINE void scan_one(const martlet_scan *scan, size_t q, scan_tile tile) {
   ints sums[SCAN_CHAINS];
   sums[0] = scan_start(&scan->queries[q]);
@@ -59,7 +60,7 @@ SIMD_INLINE void scan_one(const martlet_scan *scan, size_t q, scan_tile tile) {
   size_t g = 0;
   for (; g + SCAN_CHAINS <= tile.groups; g += SCAN_CHAINS) {
     UNROLL for (size_t i = 0; i < SCAN_CHAINS; i++) {
-      __builtin_prefetch(tile.next + 64 * (g + i));
+      __builtin_prefetch(tile.next + 64 * (g + i), 0, 2);
       sums[i] = add_codes(sums[i], load_codes(tile.codes + 64 * (g + i)), query + 4 * (g + i));
     }
   }
@@ -70,10 +71,19 @@ SIMD_INLINE void scan_one(const martlet_scan *scan, size_t q, scan_tile tile) {
   report(scan, q, tile, sums[0]);
 }
 
-// The first tile from t on that has an allowed row.
-SIMD_INLINE size_t allowed_tile(const martlet_scan *scan, size_t t) {
-  while (scan->allowed && t < scan->tile_count && !scan->allowed[t]) t++;
+// The first tile from t on that has an allowed row, where tiles are skipped at all.
+SIMD_INLINE size_t next_tile(const martlet_scan *scan, size_t t, bool skips) {
+  while (skips && t < scan->tile_count && !scan->allowed[t]) t++;
   return t;
+}
+
+// Whether passing over tiles without an allowed row saves time. One query waits for memory, which gives
+// most of the tiles no sooner than all of them, one after the other.
+SIMD_INLINE bool skips_tiles(const martlet_scan *scan, size_t queries) {
+  if (!scan->allowed || queries > 1) return scan->allowed != NULL;
+  size_t count = 0;
+  for (size_t t = 0; t < scan->tile_count; t++) count += scan->allowed[t] != 0;
+  return 3 * count < 2 * scan->tile_count;
 }
 
 SIMD static void simd_scan(const martlet_scan *scan) {
@@ -82,8 +92,9 @@ SIMD static void simd_scan(const martlet_scan *scan) {
   // Tiles stay in the second-level cache while some queries at a time pass over them.
   for (size_t q = 0; q < scan->query_count;) {
     size_t count = scan->query_count - q >= SCAN_QUERIES ? SCAN_QUERIES : 1;
-    for (size_t t = allowed_tile(scan, 0), next; t < scan->tile_count; t = next) {
-      next = allowed_tile(scan, t + 1);
+    bool skips = skips_tiles(scan, count);
+    for (size_t t = next_tile(scan, 0, skips), next; t < scan->tile_count; t = next) {
+      next = next_tile(scan, t + 1, skips);
       scan_tile tile = {
           .codes = scan->tiles + t * tile_bytes,
           .next = scan->tiles + (next < scan->tile_count ? next : t) * tile_bytes,

@@ -149,6 +149,7 @@ import Testing
       let queries = vectors(kind, 19, dimension, seed: 8)
       for (metric, allowed) in [
         (Metric.dot, nil), (.euclidean, [0, 1, 0xFFFF, 0x8000, 0x0FF0, 0] as [UInt16]?),
+        (.dot, [0, 0, 0x0180, 0, 0, 1]),
       ] {
         let scan = ScanQueries(queries, metric: metric, dimension: dimension)
         for threshold: Float in [-.infinity, 0, 0.5] {
