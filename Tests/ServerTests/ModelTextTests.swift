@@ -20,5 +20,8 @@ struct ModelTextTests {
     #expect(try prompt(folder) == "beside")
     #expect(try prompt(folder + "/model.gguf") == "beside")
     #expect(try prompt(folder, replacement: "chatml").hasPrefix("<|im_start|>"))
+    for path in [folder, file.path] {
+      #expect(try ModelText.tokenizer(path: path).token(904) == "<|end_of_text|>")
+    }
   }
 }

@@ -28,7 +28,7 @@ extension ModelLoader {
       throw UnsuitableDraftModel(description: "--speculation draft needs a --draft-model")
     }
     let directory = try ModelLocator(folder: configuration.models).directory(of: name)
-    let other = try Tokenizer(directory: directory)
+    let other = try ModelText.tokenizer(path: directory)
     if let id = tokenizer.firstDifference(from: other) {
       func quoted(_ token: String?) -> String { token.map { "'\($0)'" } ?? "nothing" }
       throw UnsuitableDraftModel(

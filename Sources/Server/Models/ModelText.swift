@@ -4,13 +4,19 @@
 import Checkpoints
 import FoundationEssentials
 import Inference
-import Tokenizers
+package import Tokenizers
 import Transformer
 
-struct ModelText: Sendable {
+package struct ModelText: Sendable {
   let tokenizer: Tokenizer
   /// Nil where the model ships none.
   let template: ChatTemplate?
+
+  /// The tokenizer alone, of a directory or a GGUF file. Throws ModelError or TokenizerError.
+  package static func tokenizer(path: String) throws -> Tokenizer {
+    guard let file = try GGUFFile.path(at: path) else { return try Tokenizer(directory: path) }
+    return try GGUFTokenizer(GGUFFile(path: file)).tokenizer()
+  }
 
   /// `replacement`, a built-in template's name or a file, is taken instead of the model's own
   /// template. Throws ModelError or TokenizerError.

@@ -6,6 +6,7 @@ import Compute
 import FoundationEssentials
 import JSON
 import Quantization
+import Server
 import Tokenizers
 import Transformer
 
@@ -14,7 +15,7 @@ struct PerplexityBenchCommand: AsyncParsableCommand {
     commandName: "perplexity",
     abstract: "Perplexity of a text, in strided windows as Hugging Face's guide computes it.")
 
-  @Option(help: ArgumentHelp("Model directory.", valueName: "dir")) var model: String
+  @Option(help: ArgumentHelp("Model directory or GGUF file.", valueName: "dir")) var model: String
   @Option(help: ArgumentHelp("UTF-8 text; special tokens in it are parsed.", valueName: "file"))
   var text: String
   @Option(help: "none, int8, int4 or nf4.") var quantize = "int4"
@@ -60,7 +61,7 @@ struct PerplexityBenchCommand: AsyncParsableCommand {
       let content = String(validating: bytes, as: UTF8.self)
     else { throw .configuration("\(text) is missing, not readable or not UTF-8") }
     do {
-      let tokens = try Tokenizer(directory: self.model).encode(content, addSpecialTokens: true)
+      let tokens = try ModelText.tokenizer(path: self.model).encode(content, addSpecialTokens: true)
       let model = try CausalLM.load(directory: self.model, scheme: scheme, pool: pool)
       let vocabulary = model.configuration.vocabularySize
       guard tokens.count >= 2, tokens.allSatisfy({ (0..<vocabulary).contains(Int($0)) }) else {
