@@ -6,9 +6,10 @@ martlet's schemes, transformers in float32, llama.cpp's Q4_0 and bitsandbytes' n
     Benchmarks/perplexity.py --model DIR --conversations FOLDER [--per-file N] ...
 
 --conversations takes a folder of .jsonl files of {"messages": [...], "tools": [...]} and renders the
-first N conversations of each with the model's chat template. Needs torch, transformers, bitsandbytes
-and gguf from PyPI and, for the llama.cpp row, a C++ compiler and what Benchmarks/peers has built.
-Llama-family models only.
+first N conversations of each with the model's chat template. A GGUF file's weights are dequantised first
+and count as the model. Needs torch, transformers, bitsandbytes and gguf from PyPI, for GGUF files also
+accelerate, and for llama.cpp's rows a C++ compiler and what Benchmarks/peers has built. Llama-family
+models only.
 """
 import argparse
 import json
@@ -21,7 +22,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-SCHEMES = [("none", []), ("int8", []), ("int4", []), ("nf4", [])]
+SCHEMES = ["none", "int8", "int4", "nf4"]
 
 
 def conversations(folder: pathlib.Path, per_file: int, tokenizer) -> str:
@@ -48,6 +49,23 @@ def reference(model, ids: list[int], context: int, stride: int) -> float:
         if end == len(ids):
             break
     return float(numpy.exp(total / (len(ids) - 1)))
+
+
+def dequantised(file: pathlib.Path, executable: str, folder: pathlib.Path) -> pathlib.Path:
+    """A float32 directory of a GGUF file's weights. Its tokenizer is martlet's reading of the file:
+    transformers' knows no pre-tokenizers."""
+    directory = folder / "dequantised"
+    subprocess.run([executable, "quantize", file, directory, "--scheme", "int8"], check=True,
+                   capture_output=True)
+    (directory / "model.safetensors").unlink()
+    (directory / "config.json").unlink()
+    model = AutoModelForCausalLM.from_pretrained(
+        file.parent, gguf_file=file.name, dtype=torch.float32)
+    # It has plain weights now; transformers would refuse to write them.
+    model.hf_quantizer = None
+    del model.config.quantization_config
+    model.save_pretrained(directory)
+    return directory
 
 
 def as_nf4(model) -> None:
@@ -119,6 +137,59 @@ def llama_perplexity(peers: pathlib.Path) -> pathlib.Path:
     return program
 
 
+def compare(options, folder: pathlib.Path) -> None:
+    context, stride = options.context, options.stride or options.context // 2
+    is_gguf = options.model.suffix == ".gguf"
+    directory = dequantised(options.model, options.executable, folder) if is_gguf else options.model
+    tokenizer = AutoTokenizer.from_pretrained(directory)
+    if options.conversations:
+        text = conversations(options.conversations, options.per_file, tokenizer)
+    else:
+        text = options.text.read_text(encoding="utf-8")
+    ids = tokenizer(text).input_ids
+    (folder / "text").write_text(text, encoding="utf-8")
+    numpy.array(ids, numpy.int32).tofile(folder / "ids")
+
+    model = AutoModelForCausalLM.from_pretrained(directory, dtype=torch.float32).eval()
+    base = reference(model, ids, context, stride)
+    bits = numpy.log2(base) * (len(ids) - 1) / len(text.encode())
+    print(f"{len(ids)} tokens, windows of {context}, stride {stride}; float32 has {bits:.4f} bits per byte\n")
+    print("| weights | perplexity | beside float32 |\n|---|---|---|")
+
+    def row(name: str, value: float) -> None:
+        print(f"| {name} | {value:.4f} | {100 * (value / base - 1):+.3f} % |", flush=True)
+
+    def martlet(scheme: str) -> None:
+        output = subprocess.run(
+            [options.executable, "bench", "perplexity", "--model", directory, "--text",
+             folder / "text", "--quantize", scheme, "--context", str(context), "--stride", str(stride),
+             "--json"], check=True, capture_output=True, text=True)
+        report = json.loads(output.stdout)
+        if report["tokens"] != len(ids) - 1:
+            raise SystemExit(f"martlet counts {report['tokens']} tokens, not {len(ids) - 1}")
+        row(f"martlet, {scheme}", report["perplexity"])
+
+    def llama(name: str, path: pathlib.Path, *arguments: pathlib.Path) -> None:
+        output = subprocess.run(
+            [llama_perplexity(options.peers), path, folder / "ids", str(context), str(stride),
+             *arguments], check=True, capture_output=True, text=True)
+        row(f"llama.cpp, {name}", json.loads(output.stdout)["perplexity"])
+
+    row("transformers, float32", base)
+    for scheme in SCHEMES:
+        martlet(scheme)
+    if (options.peers / "llama.cpp/src/libllama.a").exists():
+        write_gguf(model, folder / "model.gguf")
+        llama("float32", folder / "model.gguf")
+        llama("Q4_0", folder / "model.gguf", folder / "quantized.gguf")
+        if is_gguf:
+            llama("the file as it is", options.model)
+    else:
+        print("(no llama.cpp: run Benchmarks/peers)")
+    as_nf4(model)
+    row("bitsandbytes, nf4", reference(model, ids, context, stride))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -131,49 +202,8 @@ def main() -> None:
     parser.add_argument("--stride", type=int)
     parser.add_argument("--peers", type=pathlib.Path, default=ROOT / ".build/peers")
     options = parser.parse_args()
-    stride = options.stride or options.context // 2
-    tokenizer = AutoTokenizer.from_pretrained(options.model)
-    if options.conversations:
-        text = conversations(options.conversations, options.per_file, tokenizer)
-    else:
-        text = options.text.read_text(encoding="utf-8")
-    ids = tokenizer(text).input_ids
-
-    model = AutoModelForCausalLM.from_pretrained(options.model, dtype=torch.float32).eval()
-    base = reference(model, ids, options.context, stride)
-    print(f"{len(ids)} tokens, windows of {options.context}, stride {stride}\n")
-    print("| weights | perplexity | beside float32 |\n|---|---|---|")
-
-    def row(name: str, value: float) -> None:
-        print(f"| {name} | {value:.4f} | {100 * (value / base - 1):+.3f} % |", flush=True)
-
-    row("transformers, float32", base)
     with tempfile.TemporaryDirectory() as folder:
-        folder = pathlib.Path(folder)
-        (folder / "text").write_text(text, encoding="utf-8")
-        numpy.array(ids, numpy.int32).tofile(folder / "ids")
-        for scheme, extra in SCHEMES:
-            output = subprocess.run(
-                [options.executable, "bench", "perplexity", "--model", options.model,
-                 "--text", folder / "text", "--quantize", scheme, *extra,
-                 "--context", str(options.context), "--stride", str(stride), "--json"],
-                check=True, capture_output=True, text=True)
-            report = json.loads(output.stdout)
-            if report["tokens"] != len(ids) - 1:
-                raise SystemExit(f"martlet counts {report['tokens']} tokens, not {len(ids) - 1}")
-            row(" ".join(["martlet,", scheme, *extra]), report["perplexity"])
-        if (options.peers / "llama.cpp/src/libllama.a").exists():
-            write_gguf(model, folder / "model.gguf")
-            for name, extra in [("float32", []), ("Q4_0", [folder / "quantized.gguf"])]:
-                output = subprocess.run(
-                    [llama_perplexity(options.peers), folder / "model.gguf", folder / "ids",
-                     str(options.context), str(stride), *extra],
-                    check=True, capture_output=True, text=True)
-                row(f"llama.cpp, {name}", json.loads(output.stdout)["perplexity"])
-        else:
-            print("(no llama.cpp: run Benchmarks/peers)")
-        as_nf4(model)
-        row("bitsandbytes, nf4", reference(model, ids, options.context, stride))
+        compare(options, pathlib.Path(folder))
 
 
 if __name__ == "__main__":
