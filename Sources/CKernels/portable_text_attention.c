@@ -8,7 +8,8 @@ size_t martlet_text_attention_bytes(size_t head_dimension, size_t length) {
   size_t padded = round_up(length, GROUP);
   size_t keys_and_values = 2 * 2 * head_dimension * padded;
   size_t scores_and_weights = (4 + 2) * FLOAT_TOKEN_BLOCK * padded;
-  return keys_and_values + scores_and_weights + 4 * FLOAT_TOKEN_BLOCK * GROUP;
+  size_t sums = 4 * FLOAT_TOKEN_BLOCK * GROUP, rows = sizeof(size_t) * padded;
+  return keys_and_values + scores_and_weights + sums + rows;
 }
 
 // Element i of the head's part of a row.

@@ -10,24 +10,25 @@ SIMD_INLINE void fold_pairs_of(size_t tiles, size_t tokens, const product_part *
   UNROLL for (size_t t = 0; t < tiles; t++) {
     UNROLL for (size_t n = 0; n < tokens; n++) sums[t][n] = zeros();
   }
+  const uint8_t *ahead[FLOAT_TILES];
+  UNROLL for (size_t t = 0; t < tiles; t++) {
+    ahead[t] = p->next[t] ? p->next[t] : p->tiles[t] + FETCH_AHEAD;
+  }
   const uint32_t *x = (const uint32_t *)p->block + 16 * first;  // [C / 32][width][16]
   size_t pairs = divide_up(p->columns, 2);
-  for (size_t begin = 0; begin < pairs; begin += 16, x += 16 * p->width) {
-    size_t count = smaller(16, pairs - begin);
-    for (size_t k = 0; k < count; k++) {
-      __m512bh w[FLOAT_TILES];
+  for (size_t k = 0; k < pairs; k++) {
+    __m512bh w[FLOAT_TILES];
+    UNROLL for (size_t t = 0; t < tiles; t++) {
+      w[t] = (__m512bh)_mm512_loadu_si512(p->tiles[t] + 4 * TILE * k);
+      _mm_prefetch(ahead[t] + 4 * TILE * k, _MM_HINT_T0);
+    }
+    UNROLL for (size_t n = 0; n < tokens; n++) {
+      __m512bh value = (__m512bh)_mm512_set1_epi32((int)x[16 * n]);
       UNROLL for (size_t t = 0; t < tiles; t++) {
-        const uint8_t *from = p->tiles[t] + 4 * TILE * (begin + k);
-        w[t] = (__m512bh)_mm512_loadu_si512(from);
-        _mm_prefetch(from + FETCH_AHEAD, _MM_HINT_T0);
-      }
-      UNROLL for (size_t n = 0; n < tokens; n++) {
-        __m512bh value = (__m512bh)_mm512_set1_epi32((int)x[16 * n + k]);
-        UNROLL for (size_t t = 0; t < tiles; t++) {
-          sums[t][n] = _mm512_dpbf16_ps(sums[t][n], w[t], value);
-        }
+        sums[t][n] = _mm512_dpbf16_ps(sums[t][n], w[t], value);
       }
     }
+    x += k % 16 == 15 ? 16 * p->width - 15 : 1;
   }
   size_t token_step = p->token_step, tile_step = p->tile_step, rows = p->rows;
   float *output = p->output + first * token_step;
@@ -43,8 +44,9 @@ SIMD_INLINE void fold_pairs_of(size_t tiles, size_t tokens, const product_part *
 SIMD_INLINE void fold_pairs_tiles(size_t tiles, const product_part *p) {
   for (size_t n = 0, done; n < p->width; n += done) {
     size_t left = p->width - n;
-    done = left >= FLOAT_TOKENS ? FLOAT_TOKENS : left >= 4 ? 4 : 1;
+    done = left >= FLOAT_TOKENS ? FLOAT_TOKENS : left >= 8 ? 8 : left >= 4 ? 4 : 1;
     if (done == FLOAT_TOKENS) fold_pairs_of(tiles, FLOAT_TOKENS, p, n);
+    else if (done == 8) fold_pairs_of(tiles, 8, p, n);
     else if (done == 4) fold_pairs_of(tiles, 4, p, n);
     else fold_pairs_of(tiles, 1, p, n);
   }

@@ -13,6 +13,7 @@ typedef struct {
   float *scores;     // [BLOCK][padded]
   uint8_t *weights;  // [padded / 32][BLOCK][32], as products take them
   float *sums;       // [BLOCK][32]
+  size_t *rows;      // [padded]
 } text_scratch;
 
 SIMD_INLINE text_scratch text_scratch_of(const martlet_text_attention *a) {
@@ -22,17 +23,26 @@ SIMD_INLINE text_scratch text_scratch_of(const martlet_text_attention *a) {
   s.scores = (float *)(s.values + 2 * a->head_dimension * s.padded);
   s.weights = (uint8_t *)(s.scores + BLOCK * s.padded);
   s.sums = (float *)(s.weights + 2 * BLOCK * s.padded);
+  s.rows = (size_t *)(s.sums + BLOCK * GROUP);
   return s;
 }
 
-// 32 columns of a row of the text; zeros behind its end.
-SIMD_INLINE __m512i text_row(const martlet_text_attention *a, const void *x, size_t row,
-                             size_t group) {
-  if (row >= a->length) return _mm512_setzero_si512();
+// Where the group's 32 columns of each of the text's rows are in activations.
+SIMD_INLINE void find_rows(const martlet_text_attention *a, const text_scratch *s, size_t group) {
   size_t columns = a->head_count * a->head_dimension, step;
   group += a->head * a->head_dimension / GROUP;
-  const char *from = x;
-  return _mm512_load_si512(from + pair_row_at(columns, a->tokens, a->first + row, group, &step));
+  for (size_t row = 0; row < a->length;) {
+    size_t at = pair_row_at(columns, a->tokens, a->first + row, group, &step);
+    size_t end = smaller(a->length, row + BLOCK - (a->first + row) % BLOCK);
+    for (; row < end; row++, at += 2 * GROUP) s->rows[row] = at;
+  }
+}
+
+// Those of one row; zeros behind the text's end.
+SIMD_INLINE __m512i text_row(const martlet_text_attention *a, const text_scratch *s, const void *x,
+                             size_t row) {
+  if (row >= a->length) return _mm512_setzero_si512();
+  return _mm512_load_si512((const char *)x + s->rows[row]);
 }
 
 // Sixteen words of sixteen rows, turned around.
@@ -61,34 +71,30 @@ SIMD_INLINE void transpose(__m512i r[16]) {
 }
 
 // Keys: tile [d / 2][16 positions][2].
-SIMD_INLINE void pack_keys(const martlet_text_attention *a, const text_scratch *s) {
-  uint8_t *to = s->keys;
-  for (size_t first = 0; first < s->padded; first += TILE) {
-    for (size_t group = 0; group < a->head_dimension / GROUP; group++, to += 2 * GROUP * TILE) {
-      __m512i rows[16];
-      UNROLL for (size_t i = 0; i < 16; i++) rows[i] = text_row(a, a->key, first + i, group);
-      transpose(rows);
-      UNROLL for (size_t i = 0; i < 16; i++) _mm512_store_si512(to + 64 * i, rows[i]);
-    }
+SIMD_INLINE void pack_keys(const martlet_text_attention *a, const text_scratch *s, size_t group) {
+  size_t tile_bytes = 2 * TILE * a->head_dimension;
+  uint8_t *to = s->keys + 2 * GROUP * TILE * group;
+  for (size_t first = 0; first < s->padded; first += TILE, to += tile_bytes) {
+    __m512i rows[16];
+    UNROLL for (size_t i = 0; i < 16; i++) rows[i] = text_row(a, s, a->key, first + i);
+    transpose(rows);
+    UNROLL for (size_t i = 0; i < 16; i++) _mm512_store_si512(to + 64 * i, rows[i]);
   }
 }
 
 // Values: tile [padded / 2][16 dimensions][2 positions].
-SIMD_INLINE void pack_values(const martlet_text_attention *a, const text_scratch *s) {
+SIMD_INLINE void pack_values(const martlet_text_attention *a, const text_scratch *s, size_t group) {
   __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
   // Word i of the one beside word i of the other.
   __m512i low = _mm512_add_epi32(lanes, _mm512_slli_epi32(_mm512_add_epi32(
                                             lanes, _mm512_set1_epi32(32)), 16));
   __m512i high = _mm512_add_epi16(low, _mm512_set1_epi16(16));
   size_t tile_bytes = 2 * TILE * s->padded;
-  for (size_t group = 0; group < a->head_dimension / GROUP; group++) {
-    uint8_t *to = s->values + 2 * group * tile_bytes;
-    for (size_t row = 0; row < s->padded; row += 2, to += 4 * TILE) {
-      __m512i even = text_row(a, a->value, row, group);
-      __m512i odd = text_row(a, a->value, row + 1, group);
-      _mm512_store_si512(to, _mm512_permutex2var_epi16(even, low, odd));
-      _mm512_store_si512(to + tile_bytes, _mm512_permutex2var_epi16(even, high, odd));
-    }
+  uint8_t *to = s->values + 2 * group * tile_bytes;
+  for (size_t row = 0; row < s->padded; row += 2, to += 4 * TILE) {
+    __m512i even = text_row(a, s, a->value, row), odd = text_row(a, s, a->value, row + 1);
+    _mm512_store_si512(to, _mm512_permutex2var_epi16(even, low, odd));
+    _mm512_store_si512(to + tile_bytes, _mm512_permutex2var_epi16(even, high, odd));
   }
 }
 
@@ -105,7 +111,7 @@ SIMD_INLINE void fold_some(const product_part *p, size_t begin, size_t end) {
   }
 }
 
-// 2^x for x of -126 to 0, to 8e-5.
+// 2^x for x up to 0, to 8e-5.
 SIMD_INLINE floats short_power(floats x) {
   floats n = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
   floats r = subtract(x, n), p = broadcast(0.05517134070396423f);
@@ -115,23 +121,31 @@ SIMD_INLINE floats short_power(floats x) {
   return scale_by_power(p, n);
 }
 
+// 32 weights of a row, of which the first `count` are its text's, as pairs.
+SIMD_INLINE __m512i weigh_group(const float *scores, size_t count, floats factor, floats top,
+                                floats sums[2]) {
+  floats p[2];
+  UNROLL for (size_t k = 0; k < 2; k++) {
+    p[k] = short_power(_mm512_fmsub_ps(load(scores + 16 * k), factor, top));
+    if (count < GROUP) p[k] = keep_first(p[k], count > 16 * k ? count - 16 * k : 0);
+    sums[k] = add(sums[k], p[k]);
+  }
+  return (__m512i)_mm512_cvtne2ps_pbh(p[1], p[0]);
+}
+
 // Weights of a row of scores, [padded / 32][BLOCK][32] from its place on; returns their sum.
 SIMD_INLINE float weigh(const float *scores, size_t length, float scale, uint8_t *to) {
   floats most = broadcast(-INFINITY), sums[2] = {zeros(), zeros()};
-  for (size_t i = 0; i < length; i += 16) {
-    most = maximum(most, load_first_or(-INFINITY, scores + i, length - i));
-  }
-  floats factor = broadcast(scale * EXP_LOG2E), least = broadcast(-126);
+  size_t i = 0;
+  for (; i + 16 <= length; i += 16) most = maximum(most, load(scores + i));
+  if (i < length) most = maximum(most, load_first_or(-INFINITY, scores + i, length - i));
+  floats factor = broadcast(scale * EXP_LOG2E);
   floats top = multiply(broadcast(largest(most)), factor);
-  for (size_t i = 0; i < length; i += GROUP, to += 2 * GROUP * BLOCK) {
-    floats p[2];
-    UNROLL for (size_t k = 0; k < 2; k++) {
-      size_t at = i + 16 * k, left = at < length ? length - at : 0;
-      floats x = _mm512_fmsub_ps(load(scores + at), factor, top);
-      p[k] = keep_first(short_power(maximum(least, x)), left);
-      sums[k] = add(sums[k], p[k]);
-    }
-    _mm512_store_si512(to, (__m512i)_mm512_cvtne2ps_pbh(p[1], p[0]));
+  for (i = 0; i + GROUP <= length; i += GROUP, to += 2 * GROUP * BLOCK) {
+    _mm512_store_si512(to, weigh_group(scores + i, GROUP, factor, top, sums));
+  }
+  if (i < length) {
+    _mm512_store_si512(to, weigh_group(scores + i, length - i, factor, top, sums));
   }
   return _mm512_reduce_add_ps(add(sums[0], sums[1]));
 }
@@ -172,8 +186,11 @@ SIMD_INLINE void attend_block(const martlet_text_attention *a, const text_scratc
 
 SIMD static void simd_text_attention(const martlet_text_attention *a) {
   text_scratch scratch = text_scratch_of(a);
-  pack_keys(a, &scratch);
-  pack_values(a, &scratch);
+  for (size_t group = 0; group < a->head_dimension / GROUP; group++) {
+    find_rows(a, &scratch, group);
+    pack_keys(a, &scratch, group);
+    pack_values(a, &scratch, group);
+  }
   size_t columns = a->head_count * a->head_dimension;
   size_t group = a->head * a->head_dimension / GROUP, end = a->first + a->query_end;
   for (size_t row = a->first + a->query_begin, next; row < end; row = next) {

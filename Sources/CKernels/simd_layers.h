@@ -18,18 +18,28 @@ SIMD static void simd_rms_norm(const float *x, const float *weight, size_t n, fl
 
 SIMD static void simd_layer_norm(const float *x, const float *weight, const float *bias, size_t n,
                               float epsilon, float *y) {
+  size_t whole = n / 16 * 16, left = n - whole;
   floats sum = zeros(), squares = sum;
-  for (size_t i = 0; i < n; i += 16) sum = add(sum, load_first(x + i, n - i));
+  for (size_t i = 0; i < whole; i += 16) sum = add(sum, load(x + i));
+  if (left > 0) sum = add(sum, load_first(x + whole, left));
   floats mean = broadcast(tree_sum(sum) / (float)n);
-  for (size_t i = 0; i < n; i += 16) {
-    floats centred = keep_first(subtract(load_first(x + i, n - i), mean), n - i);
+  for (size_t i = 0; i < whole; i += 16) {
+    floats centred = subtract(load(x + i), mean);
+    squares = add(squares, multiply(centred, centred));
+  }
+  if (left > 0) {
+    floats centred = keep_first(subtract(load_first(x + whole, left), mean), left);
     squares = add(squares, multiply(centred, centred));
   }
   floats inverse = broadcast(1.0f / sqrtf(tree_sum(squares) / (float)n + epsilon));
-  for (size_t i = 0; i < n; i += 16) {
-    floats v = multiply(subtract(load_first(x + i, n - i), mean), inverse);
-    v = multiply(v, load_first(weight + i, n - i));
-    store_first(y + i, n - i, add(v, load_first(bias + i, n - i)));
+  for (size_t i = 0; i < whole; i += 16) {
+    floats v = multiply(multiply(subtract(load(x + i), mean), inverse), load(weight + i));
+    store(y + i, add(v, load(bias + i)));
+  }
+  if (left > 0) {
+    floats v = multiply(subtract(load_first(x + whole, left), mean), inverse);
+    v = multiply(v, load_first(weight + whole, left));
+    store_first(y + whole, left, add(v, load_first(bias + whole, left)));
   }
 }
 

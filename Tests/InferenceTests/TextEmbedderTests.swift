@@ -90,8 +90,8 @@ final class FakeEncoder: SequenceEncoder {
     }
     let batch = try await embedder.embed(tokens: tokens)
     #expect(batch.vectors == tokens.map { encoder.vector([Self.cls] + $0 + [Self.sep]) })
-    #expect(sizes.withLock { $0.allSatisfy { $0 <= 1_024 } })
-    #expect(sizes.withLock { $0.count } > 20)
+    #expect(sizes.withLock { $0.allSatisfy { $0 <= 1_536 } })
+    #expect(sizes.withLock { $0.count } > 15)
   }
 
   @Test func aSmallRequestGetsItsTurnWithinALargeOne() async throws {

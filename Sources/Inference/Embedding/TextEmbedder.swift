@@ -30,7 +30,7 @@ package struct TextEmbedder: Sendable {
   private let thread: ComputeThread
 
   /// Tokens per job: enough to use each weight well, few enough for others' turns to come soon.
-  private static let tokensPerJob = 1_024
+  private static let tokensPerJob = 1_536
   /// UTF-8 bytes of text tokenized per job.
   private static let bytesPerJob = 65_536
 

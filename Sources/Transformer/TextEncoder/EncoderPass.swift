@@ -80,6 +80,9 @@ final class EncoderPass: Sendable {
     _ inputs: [EncoderInput],
     _ body: @Sendable (_ rows: UnsafePointer<Float>, _ count: Int) -> Result
   ) throws(ModelError) -> [Result?] {
+    if case .paired(let pass) = layers {
+      return try pass.run(inputs.map { $0.prefix(maximumTokens) }, body)
+    }
     var results: [Result?] = []
     results.reserveCapacity(inputs.count)
     var first = 0
@@ -100,7 +103,6 @@ final class EncoderPass: Sendable {
   private func runTogether<Result: Sendable>(
     _ inputs: [EncoderInput], _ body: @Sendable (UnsafePointer<Float>, Int) -> Result
   ) throws(ModelError) -> [Result?] {
-    if case .paired(let pass) = layers { return try pass.run(inputs, body) }
     let batch = Self.packed(inputs.map(\.ids))
     let blockCount = batch.spans.reduce(0) { $0 + $1.blocks.count }
     guard blockCount > 0 else { return inputs.map { _ in nil } }
