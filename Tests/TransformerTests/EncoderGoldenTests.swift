@@ -140,6 +140,7 @@ import Testing
     for threads in 1...3 {
       let rounded = try TextEncoder.load(
         directory: directory.path, precision: .bfloat16, pool: ThreadPool(threads: threads))
+      #expect(rounded.keepsPairs)
       let vectors = try rounded.embed(texts)
       if first.isEmpty { first = vectors }
       #expect(zip(first, vectors).allSatisfy { identical($0, $1) })

@@ -2,6 +2,10 @@
 // a time, so that memory stays bounded and other requests get their turn in between.
 
 enum EmbeddingPlan {
+  /// Tokens of a group: for every thread enough to use each weight well, few enough for others' turns to
+  /// come soon.
+  static func tokensPerGroup(threads: Int) -> Int { max(1_536, 128 * threads) }
+
   /// Indexes of `lengths`, shortest first, in groups of at most `tokensPerGroup` tokens; a sequence
   /// that is longer has a group of its own.
   static func groups(lengths: [Int], tokensPerGroup: Int) -> [[Int]] {

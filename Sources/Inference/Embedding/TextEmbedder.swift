@@ -29,8 +29,7 @@ package struct TextEmbedder: Sendable {
   private let frame: SpecialTokenFrame
   private let thread: ComputeThread
 
-  /// Tokens per job: enough to use each weight well, few enough for others' turns to come soon.
-  private static let tokensPerJob = 1_536
+  private let tokensPerJob: Int
   /// UTF-8 bytes of text tokenized per job.
   private static let bytesPerJob = 65_536
 
@@ -43,12 +42,14 @@ package struct TextEmbedder: Sendable {
     let tokenizer = try Tokenizer(directory: encoder.tokenizerDirectory)
     try self.init(
       tokenizer: encoder.lowercases ? tokenizer.lowercasing() : tokenizer, encoder: encoder,
-      prompts: encoder.prompts)
+      prompts: encoder.prompts, threads: pool.threadCount)
   }
 
   init(
-    tokenizer: Tokenizer, encoder: any SequenceEncoder, prompts: ModelPrompts = ModelPrompts()
+    tokenizer: Tokenizer, encoder: any SequenceEncoder, prompts: ModelPrompts = ModelPrompts(),
+    threads: Int = 1
   ) throws {
+    tokensPerJob = EmbeddingPlan.tokensPerGroup(threads: threads)
     self.tokenizer = tokenizer
     self.encoder = encoder
     self.prompts = prompts
@@ -113,7 +114,7 @@ package struct TextEmbedder: Sendable {
   ) async throws -> EmbeddingBatch {
     var vectors = [[Float]](repeating: [], count: sequences.count)
     let groups = EmbeddingPlan.groups(
-      lengths: sequences.map(\.ids.count), tokensPerGroup: Self.tokensPerJob)
+      lengths: sequences.map(\.ids.count), tokensPerGroup: tokensPerJob)
     for group in groups {
       try Task.checkCancellation()
       let ids = group.map { sequences[$0].ids }

@@ -20,12 +20,13 @@ package struct TextReranker: Sendable {
   private let encoder: CrossEncoder
   private let thread: ComputeThread
 
-  private static let tokensPerJob = 1_024
+  private let tokensPerJob: Int
 
   /// Throws `ModelError`, `TokenizerError` or `ComputeError`.
   package init(
     directory: String, precision: EncoderPrecision? = .float32, pool: ThreadPool
   ) throws {
+    tokensPerJob = EmbeddingPlan.tokensPerGroup(threads: pool.threadCount)
     encoder = try CrossEncoder.load(directory: directory, precision: precision, pool: pool)
     let tokenizer = try Tokenizer(directory: encoder.tokenizerDirectory)
     self.tokenizer = encoder.lowercases ? tokenizer.lowercasing() : tokenizer
@@ -47,7 +48,7 @@ package struct TextReranker: Sendable {
     }
     var scores = [Float](repeating: 0, count: texts.count)
     let groups = EmbeddingPlan.groups(
-      lengths: pairs.map(\.ids.count), tokensPerGroup: Self.tokensPerJob)
+      lengths: pairs.map(\.ids.count), tokensPerGroup: tokensPerJob)
     for group in groups {
       try Task.checkCancellation()
       let inputs = group.map { EncoderInput(ids: pairs[$0].ids, types: pairs[$0].types) }

@@ -150,8 +150,8 @@ extension Scheduler {
     return counts
   }
 
-  /// The first of `prompts`, as many as a few steps can compute. Whole prompts count, so that one is
-  /// never joined by others midway.
+  /// The first of `prompts`, as many as a few steps can compute. Whole prompts count, so that those
+  /// which are under way aren't joined by ever more of those behind them.
   private func sideBySide(_ prompts: [Int]) -> ArraySlice<Int> {
     var room = Self.stepsSideBySide * limits.tokensPerStep
     let fitting = prompts.prefix {

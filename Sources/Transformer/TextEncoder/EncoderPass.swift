@@ -74,6 +74,9 @@ final class EncoderPass: Sendable {
       halfPrecision: false)
   }
 
+  /// Whether its layers are those of a `PairedEncoder`.
+  var keepsPairs: Bool { if case .paired = layers { true } else { false } }
+
   /// What `body` makes of the activations [count][D] of each input, of which at most `maximumTokens`
   /// are computed; nil for an input without tokens. Throws only where memory runs out.
   func run<Result: Sendable>(

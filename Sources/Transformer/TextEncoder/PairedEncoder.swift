@@ -18,22 +18,37 @@ struct PairedEncoder: Sendable {
     guard blocks.count == encoder.blocks.count else { return nil }
   }
 
-  /// Activations [T][D] of the last layer.
-  /// - Parameter texts: the rows of each
-  func forward(
+  /// Texts between two layers.
+  struct State: Sendable {
+    /// [T][D]
+    let hidden: Activations
+    /// The same in pairs.
+    let x: PairedActivations
+    /// The rows of each.
+    let texts: [Range<Int>]
+  }
+
+  /// The embeddings and each layer.
+  var stepCount: Int { 1 + blocks.count }
+
+  func embed(
     _ plan: BatchPlan, types: [UInt8], texts: [Range<Int>], workspace: inout Workspace,
     pool: ThreadPool
-  ) throws(ModelError) -> Activations {
+  ) throws(ModelError) -> State {
     let hidden = try workspace.activations(
       .hidden, rows: plan.tokens.count, columns: embeddings.width)
     let x = try workspace.pairs(
       .normalized, rows: hidden.rows, columns: hidden.columns)
     embeddings.apply(plan, types: types, into: hidden, pool: pool)
     x.round(hidden, after: nil, pool: pool)
-    for block in blocks {
-      try block.apply(x, hidden, texts: texts, workspace: &workspace, pool: pool)
-    }
-    return hidden
+    return State(hidden: hidden, x: x, texts: texts)
+  }
+
+  func apply(
+    layer: Int, to state: State, workspace: inout Workspace, pool: ThreadPool
+  ) throws(ModelError) {
+    try blocks[layer].apply(
+      state.x, state.hidden, texts: state.texts, workspace: &workspace, pool: pool)
   }
 }
 

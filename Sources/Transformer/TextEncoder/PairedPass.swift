@@ -1,7 +1,7 @@
-// Texts through a `PairedEncoder`. Several go through all layers on one thread each, as many threads as
-// there are at a time: a text's activations stay in its core's cache, and nobody waits between layers.
-// What is left over, and a text alone, is computed by all threads together. Either way gives the same
-// bits.
+// Texts through a `PairedEncoder`. As many parts as there are threads go through a layer at a time, one
+// on each: a text's activations stay in its core's cache, and after each layer others have their turn
+// at the pool. What is left over, and a text alone, is computed by all threads together. Either way
+// gives the same bits.
 
 import Checkpoints
 import Compute
@@ -29,25 +29,41 @@ final class PairedPass: Sendable {
   ) throws(ModelError) -> [Result?] {
     let parts = Self.parts(inputs)
     let aloneCount = parts.count / pool.threadCount * pool.threadCount
-    let results = Mutex<[Result?]>(Array(repeating: nil, count: inputs.count))
+    var results: [Result?] = []
+    results.reserveCapacity(inputs.count)
+    for first in stride(from: 0, to: aloneCount, by: pool.threadCount) {
+      let group = parts[first..<first + pool.threadCount].map { inputs[$0] }
+      results += try computeSideBySide(group, body)
+    }
+    if let rest = parts.dropFirst(aloneCount).first {
+      let part = part(inputs[rest.lowerBound...])
+      defer { giveBack(part) }
+      for step in 0..<encoder.stepCount { try part.compute(step, of: encoder, pool: pool) }
+      results += part.results(body)
+    }
+    return results
+  }
+
+  /// One part on each thread.
+  private func computeSideBySide<Result: Sendable>(
+    _ group: [ArraySlice<EncoderInput>], _ body: @Sendable (UnsafePointer<Float>, Int) -> Result
+  ) throws(ModelError) -> [Result?] {
+    let parts = group.map { part($0) }
+    defer { for part in parts { giveBack(part) } }
     let failure = Mutex<ModelError?>(nil)
-    pool.parallelFor(aloneCount) { indexes in
-      for index in indexes {
-        do throws(ModelError) {
-          let part = try compute(inputs[parts[index]], pool: single, body)
-          results.withLock { $0.replaceSubrange(parts[index], with: part) }
-        } catch {
-          failure.withLock { $0 = error }
+    for step in 0..<encoder.stepCount {
+      pool.parallelFor(parts.count) { indexes in
+        for index in indexes {
+          do throws(ModelError) {
+            try parts[index].compute(step, of: encoder, pool: single)
+          } catch {
+            failure.withLock { $0 = error }
+          }
         }
       }
+      if let error = failure.withLock({ $0 }) { throw error }
     }
-    if let error = failure.withLock({ $0 }) { throw error }
-    if let rest = parts.dropFirst(aloneCount).first {
-      let range = rest.lowerBound..<inputs.count
-      let part = try compute(inputs[range], pool: pool, body)
-      results.withLock { $0.replaceSubrange(range, with: part) }
-    }
-    return results.withLock { $0 }
+    return parts.flatMap { $0.results(body) }
   }
 
   /// Runs of inputs that go through the layers together.
@@ -66,27 +82,75 @@ final class PairedPass: Sendable {
     return parts
   }
 
-  private func compute<Result>(
-    _ inputs: ArraySlice<EncoderInput>, pool: ThreadPool,
-    _ body: (UnsafePointer<Float>, Int) -> Result
-  ) throws(ModelError) -> [Result?] {
+  private func part(_ inputs: ArraySlice<EncoderInput>) -> PairedPart {
+    PairedPart(inputs, workspace: workspaces.withLock { $0.popLast() } ?? Workspace())
+  }
+
+  private func giveBack(_ part: PairedPart) {
+    let workspace = part.takeWorkspace()
+    workspaces.withLock { $0.append(workspace) }
+  }
+}
+
+/// Texts on their way through the layers, in memory of their own.
+private final class PairedPart: Sendable {
+  private let inputs: ArraySlice<EncoderInput>
+  private let state: Mutex<State>
+
+  private struct State {
+    var workspace: Workspace
+    /// nil until the first step, and where no input has a token.
+    var activations: PairedEncoder.State?
+  }
+
+  init(_ inputs: ArraySlice<EncoderInput>, workspace: Workspace) {
+    self.inputs = inputs
+    state = Mutex(State(workspace: workspace))
+  }
+
+  func takeWorkspace() -> Workspace {
+    state.withLock { state in
+      defer { state.workspace = Workspace() }
+      return state.workspace
+    }
+  }
+
+  /// The first step is the embeddings, the others are layers.
+  func compute(_ step: Int, of encoder: PairedEncoder, pool: ThreadPool) throws(ModelError) {
+    try state.withLock { (state) throws(ModelError) in
+      if step == 0 {
+        state.activations = try embed(with: encoder, workspace: &state.workspace, pool: pool)
+      } else if let activations = state.activations {
+        try encoder.apply(
+          layer: step - 1, to: activations, workspace: &state.workspace, pool: pool)
+      }
+    }
+  }
+
+  private func embed(
+    with encoder: PairedEncoder, workspace: inout Workspace, pool: ThreadPool
+  ) throws(ModelError) -> PairedEncoder.State? {
     let batch = EncoderPass.packed(inputs.map(\.ids))
     let blockCount = batch.spans.reduce(0) { $0 + $1.blocks.count }
-    guard blockCount > 0 else { return inputs.map { _ in nil } }
+    guard blockCount > 0 else { return nil }
     var (texts, row): ([Range<Int>], Int) = ([], 0)
     for input in inputs where !input.ids.isEmpty {
       texts.append(row..<row + input.ids.count)
       row += input.ids.count
     }
-    var workspace = workspaces.withLock { $0.popLast() } ?? Workspace()
-    defer { workspaces.withLock { $0.append(workspace) } }
-    let hidden = try encoder.forward(
+    return try encoder.embed(
       BatchPlan(batch, causal: false, blockCount: blockCount),
       types: EncoderInput.types(of: inputs), texts: texts, workspace: &workspace, pool: pool)
-    var next = 0
+  }
+
+  func results<Result>(_ body: (UnsafePointer<Float>, Int) -> Result) -> [Result?] {
+    guard let hidden = state.withLock({ $0.activations?.hidden }) else {
+      return inputs.map { _ in nil }
+    }
+    var row = 0
     return inputs.map { input in
-      defer { next += input.ids.count }
-      return input.ids.isEmpty ? nil : body(hidden[next], input.ids.count)
+      defer { row += input.ids.count }
+      return input.ids.isEmpty ? nil : body(hidden[row], input.ids.count)
     }
   }
 }

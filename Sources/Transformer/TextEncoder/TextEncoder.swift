@@ -33,6 +33,9 @@ package final class TextEncoder: Sendable {
     case normalize
   }
 
+  /// Whether activations stay in bfloat16 between products, which is quicker.
+  package var keepsPairs: Bool { pass.keepsPairs }
+
   package static func load(
     directory: String, precision: EncoderPrecision? = .float32, pool: ThreadPool
   ) throws(ModelError) -> TextEncoder {
