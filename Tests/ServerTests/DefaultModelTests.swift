@@ -1,5 +1,6 @@
 // Which chat model is served when none is named, and what requests may call it.
 
+import Checkpoints
 import Compute
 import Foundation
 import JSON
@@ -34,6 +35,19 @@ struct DefaultModelTests {
     #expect(try chosen() == folder + "/default")
     try write("GGUF", to: "SmolLM2-135M-Instruct/weights.gguf")
     #expect(try chosen() == folder + "/SmolLM2-135M-Instruct")
+  }
+
+  /// Passing over the folder would serve another model without a word.
+  @Test func severalFilesAreRefusedByTheirNames() throws {
+    try write("{}", to: "default/config.json")
+    let fetched = folder + "/SmolLM2-135M-Instruct"
+    for name in ["a", "b"] { try write("GGUF", to: "SmolLM2-135M-Instruct/\(name).gguf") }
+    #expect(try chosen() == fetched)
+    let locator = ModelLocator(folder: folder)
+    #expect(try locator.directory(of: fetched) == fetched)
+    #expect(try locator.directory(of: "SmolLM2-135M-Instruct") == fetched)
+    let error = #expect(throws: ModelError.self) { try ModelFiles(path: fetched) }
+    #expect(error.map { "\($0)" }?.contains("it holds a.gguf, b.gguf: name one of them") == true)
   }
 
   @Test func anyChatModelMayBeCalledDefault() async throws {
