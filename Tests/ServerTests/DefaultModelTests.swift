@@ -58,6 +58,8 @@ struct DefaultModelTests {
       #expect(answer.status == 200)
       #expect(answer.json["model"] == "scripted")
     }
+    let described = try await scripted.server.get("/v1/models/default")
+    #expect(described.status == 200 && described.json["id"] == "scripted")
     let other = try await scripted.server.post(
       "/chat", ["model": "other", "messages": [user("What is a river?")]])
     #expect(other.errorCode == "model_not_found")
