@@ -51,6 +51,7 @@ struct IndexLoader {
     change.removed = table.rowIDs.indices.filter { !isKept[$0] }.map { table.rowIDs[$0] }
     var index = saved
     index.apply(change)
+    index.gatherMetadata()
     guard index.liveRows == found.living else { return nil }
     try addRows(after: saved.chunkIDs.last ?? 0, to: &index, &new, database)
     return index

@@ -96,7 +96,7 @@ struct IndexSnapshots: Sendable {
   }
 
   private static func lists(of index: CollectionIndex, firstWords: Int) -> SnapshotSections {
-    let documents = index.documents
+    let documents = index.documents.gathered()
     var lists = SnapshotSections()
     lists.append([
       Int(index.generation), index.rowCount, documents.slotCount, documents.names.bytes.count,

@@ -105,12 +105,23 @@ struct DocumentTable: Sendable {
     return rows(ofSlot: slot)
   }
 
-  mutating func setMetadata(_ changes: [(rowID: Int64, metadata: JSONObject)]) {
-    var texts: [Int: [UInt8]] = [:]
-    for (rowID, metadata) in changes {
-      if let slot = slots[rowID] { texts[slot] = JSONValue.object(metadata).serialized() }
+  /// The slots of those documents that there are.
+  mutating func setMetadata(_ changes: [(rowID: Int64, metadata: JSONObject)]) -> [Int] {
+    changes.compactMap { rowID, metadata in
+      guard let slot = slots[rowID] else { return nil }
+      self.metadata.replace(slot, with: JSONValue.object(metadata).serialized())
+      return slot
     }
-    metadata = metadata.replacing(texts)
+  }
+
+  /// Whether so many metadata have changed that `gathered` is worth its copy.
+  var isScattered: Bool { metadata.isScattered }
+
+  /// The same documents, with the metadata that have changed in their places.
+  func gathered() -> DocumentTable {
+    var table = self
+    table.metadata = metadata.gathered()
+    return table
   }
 
   /// The table without documents that are gone: the rows of the others move together.
