@@ -31,6 +31,12 @@ package struct JSONDocument: Sendable {
     storage = Storage(bytes: bytes, tape: builder.tape)
   }
 
+  /// An object without members.
+  package init() {
+    let entry = TapeEntry(start: 0, end: 0, next: 1, kind: .object)
+    storage = Storage(bytes: Array("{}".utf8), tape: [entry])
+  }
+
   package var root: JSONNode { JSONNode(storage: storage, index: 0) }
 }
 

@@ -22,6 +22,12 @@ import Testing
     #expect(kinds == [.number, .array, .object])
   }
 
+  @Test func isAnEmptyObjectByItself() throws {
+    let root = JSONDocument().root
+    #expect(root.kind == .object && root.count == 0 && root["a"] == nil)
+    #expect(try root.value == self.root("{}").value)
+  }
+
   @Test func comparesNamesByteByByte() throws {
     let root = try root("{\"\u{e9}\":1,\"e\u{301}\":2}")
     #expect(root.count == 2)

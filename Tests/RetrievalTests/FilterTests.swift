@@ -72,7 +72,7 @@ import Testing
     #expect(FilterPredicate(try Filter(json: json(text))).matches(["a": 1]) == expected)
   }
 
-  /// By columns of values as by one document after the other, while documents come.
+  /// By columns of values as by one document after the other, while documents come and change.
   @Test func columnsSayTheSame() throws {
     var random = SeededRandom(seed: 17)
     let values: [JSONValue] = [
@@ -97,21 +97,32 @@ import Testing
     }
     var documents: [JSONObject] = []
     var table = DocumentTable()
-    var tables: [DocumentTable] = []
-    let cache = MetadataCache()
-    for _ in 0..<60 {
-      for _ in 0..<7 {
-        var metadata: JSONObject = [:]
-        if Bool.random(using: &random) { metadata["x"] = value() }
-        if Bool.random(using: &random) { metadata["y"] = value() }
-        documents.append(metadata)
-        let id = Int64(documents.count)
-        table.append(id, name: "\(id)", metadata: metadata, rowCount: documents.count % 3)
+    var cache = MetadataCache()
+    var copies: [(documents: [JSONObject], table: DocumentTable, cache: MetadataCache)] = []
+    func metadata() -> JSONObject {
+      var metadata: JSONObject = [:]
+      if Bool.random(using: &random) { metadata["x"] = value() }
+      if Bool.random(using: &random) { metadata["y"] = value() }
+      return metadata
+    }
+    for step in 0..<60 {
+      if step % 3 == 2, let slot = documents.indices.randomElement(using: &random) {
+        documents[slot] = metadata()
+        let slots = table.setMetadata([(Int64(slot) + 1, documents[slot]), (9999, [:])])
+        #expect(slots == [slot])
+        cache = cache.changing(slots, of: table)
       }
-      tables.append(table)
+      for _ in 0..<7 {
+        documents.append(metadata())
+        let id = Int64(documents.count)
+        table.append(
+          id, name: "\(id)", metadata: documents.last ?? [:], rowCount: documents.count % 3)
+      }
+      if step % 20 == 19 { table = table.gathered() }
+      copies.append((documents, table, cache))
       let predicate = FilterPredicate(filter(3))
       // A reader's copy may be behind what another one has put into the columns.
-      let known = tables.randomElement(using: &random) ?? table
+      let (documents, known, cache) = copies.randomElement(using: &random) ?? copies[0]
       let found = predicate.rows(known.rowEnds.last ?? 0) { cache.column($0, of: known) }
       #expect(found.rowCount == known.rowEnds.last)
       for slot in 0..<known.slotCount {

@@ -209,6 +209,27 @@ import Testing
     #expect(try await found("document", try await openStore(in: killed(directory))).count == 5)
   }
 
+  /// Vectors may be the smaller part of it.
+  @Test func roomIsAskedForAllOfASnapshot() async throws {
+    let directory = try TemporaryDirectory()
+    let store = try await openStore(in: directory)
+    let long = String(repeating: "x", count: 5000)
+    _ = try await store.putDocuments(
+      (0..<9).map { DocumentInput(id: "\($0)", text: "a", metadata: ["n": .string(long)]) },
+      in: "default")
+    let index = try #require(store.indexes.all.first)
+    let record = try await store.database.read { try CollectionRecord.require("default", $0) }
+    var snapshots = IndexSnapshots(dataDirectory: directory.path, pool: sharedPool)
+    snapshots.room = { _ in 2 * 40_000 }
+    #expect(!snapshots.save(index, record))
+    #expect(FileSize.bytes(directory.path + "/indexes/1.index") == 0)
+    snapshots.room = { _ in 1 << 20 }
+    #expect(snapshots.save(index, record))
+    let saved = try #require(snapshots.read(record))
+    #expect(saved.documents[8]?.metadata == ["n": .string(long)])
+    try await store.close()
+  }
+
   @Test func settledMatricesDontChange() throws {
     var matrix = VectorMatrix(dimension: 5)
     try matrix.reserve(40)

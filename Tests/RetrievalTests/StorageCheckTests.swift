@@ -78,6 +78,26 @@ import Testing
     #expect(problems(directory) == ["index of default"])
   }
 
+  /// What a snapshot of the database's generation holds is served without a look at the database.
+  @Test(arguments: [
+    "UPDATE documents SET metadata = '{\"n\":2}' WHERE id = 7",
+    "UPDATE documents SET name = 'other' WHERE id = 7",
+    "UPDATE chunks SET document = 8, ordinal = 5 WHERE id = 7",
+    "UPDATE chunks SET id = 1000 WHERE id = 7",
+    """
+    INSERT INTO documents
+      (collection, name, text, scalar_count, metadata, text_hash, content_hash, created_at, updated_at)
+      SELECT collection, 'new', x'', 0, metadata, text_hash, content_hash, created_at, updated_at
+      FROM documents WHERE id = 7
+    """,
+  ]) func aSnapshotThatDiffersIsNoticed(_ change: String) async throws {
+    let directory = try await filled()
+    execute(change, directory)
+    let found = findings(directory.path).filter { $0.level != .ok }
+    #expect(found.map(\.subject) == ["index of default"])
+    #expect(found.first?.message.contains("delete \(directory.path)/indexes") == true)
+  }
+
   @Test func anotherModelIsNoticed() async throws {
     let directory = try await filled()
     let other = FakeEmbedder(name: "other")

@@ -18,6 +18,14 @@ import Testing
       let count = Int.random(in: 0...90, using: &random)
       codes.append(code, count: count)
       plain += repeatElement(code, count: count)
+      // And some get another one.
+      let first = Int.random(in: 0...plain.count, using: &random)
+      let changed = first..<min(plain.count, first + part % 4)
+      let other = Int.random(in: 0..<codeCount, using: &random)
+      if part % 2 == 0 {
+        codes.set(other, rows: changed)
+        for row in changed { plain[row] = other }
+      }
       let passing = (0..<codeCount).map { _ in Bool.random(using: &random) }
       let known = Int.random(in: 0...plain.count, using: &random)
       let rows = codes.rows(known, passing: passing)

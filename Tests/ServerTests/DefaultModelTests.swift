@@ -1,5 +1,6 @@
 // Which chat model is served when none is named, and what requests may call it.
 
+import Checkpoints
 import Compute
 import Foundation
 import JSON
@@ -36,6 +37,19 @@ struct DefaultModelTests {
     #expect(try chosen() == folder + "/SmolLM2-135M-Instruct")
   }
 
+  /// Passing over the folder would serve another model without a word.
+  @Test func severalFilesAreRefusedByTheirNames() throws {
+    try write("{}", to: "default/config.json")
+    let fetched = folder + "/SmolLM2-135M-Instruct"
+    for name in ["a", "b"] { try write("GGUF", to: "SmolLM2-135M-Instruct/\(name).gguf") }
+    #expect(try chosen() == fetched)
+    let locator = ModelLocator(folder: folder)
+    #expect(try locator.directory(of: fetched) == fetched)
+    #expect(try locator.directory(of: "SmolLM2-135M-Instruct") == fetched)
+    let error = #expect(throws: ModelError.self) { try ModelFiles(path: fetched) }
+    #expect(error.map { "\($0)" }?.contains("it holds a.gguf, b.gguf: name one of them") == true)
+  }
+
   @Test func anyChatModelMayBeCalledDefault() async throws {
     let scripted = try await ScriptedServer.start([("river", "Water.")])
     for name in ["scripted", "default"] {
@@ -44,6 +58,8 @@ struct DefaultModelTests {
       #expect(answer.status == 200)
       #expect(answer.json["model"] == "scripted")
     }
+    let described = try await scripted.server.get("/v1/models/default")
+    #expect(described.status == 200 && described.json["id"] == "scripted")
     let other = try await scripted.server.post(
       "/chat", ["model": "other", "messages": [user("What is a river?")]])
     #expect(other.errorCode == "model_not_found")

@@ -32,11 +32,39 @@ struct IndexLoader {
   /// gone where the id is, and new where it is higher than the last. nil where that doesn't fit.
   private func caughtUp(_ saved: CollectionIndex, _ database: Database) throws -> CollectionIndex? {
     if saved.generation == record.generation { return saved }
+    guard var difference = try difference(of: saved, database) else { return nil }
+    var index = saved
+    index.apply(difference.change)
+    index.gatherMetadata()
+    guard index.liveRows == difference.living else { return nil }
+    try addRows(after: saved.chunkIDs.last ?? 0, to: &index, &difference.new, database)
+    return index
+  }
+
+  /// Whether a snapshot of the database's own generation has the chunks, names and metadata that the
+  /// database has.
+  func agrees(_ saved: CollectionIndex, _ database: Database) throws -> Bool {
+    guard let difference = try difference(of: saved, database) else { return false }
+    return difference.living == saved.liveRows && difference.new.isEmpty
+      && difference.change.removed.isEmpty && difference.change.metadata.isEmpty
+  }
+
+  private struct Difference {
+    /// Documents that are gone or have changed, and metadata.
+    var change: IndexChange
+    /// The snapshot's rows that still have their chunk.
+    var living: RowBitmap
+    /// Documents that have come or have changed, without their chunks.
+    var new: [Int64: IndexChange.Addition]
+  }
+
+  /// How the database differs from a snapshot but for new chunks; nil where that doesn't fit.
+  private func difference(of saved: CollectionIndex, _ database: Database) throws -> Difference? {
     let table = saved.documents
     guard let found = try chunks(of: saved, database) else { return nil }
     var change = IndexChange(collection: record.id, generation: record.generation)
     var isKept = RowBitmap(rowCount: table.slotCount)
-    var new = try documents(database) { row in
+    let new = try documents(database) { row in
       let id = try row.int64(at: 0)
       guard let slot = table.slot(of: id), !found.renewed.contains(id),
         table.rows(ofSlot: slot).allSatisfy({ found.living[$0] }),
@@ -48,12 +76,10 @@ struct IndexLoader {
       }
       return true
     }
-    change.removed = table.rowIDs.indices.filter { !isKept[$0] }.map { table.rowIDs[$0] }
-    var index = saved
-    index.apply(change)
-    guard index.liveRows == found.living else { return nil }
-    try addRows(after: saved.chunkIDs.last ?? 0, to: &index, &new, database)
-    return index
+    for (slot, id) in table.rowIDs.enumerated() where id != 0 && !isKept[slot] {
+      change.removed.append(id)
+    }
+    return Difference(change: change, living: found.living, new: new)
   }
 
   /// Which rows of a snapshot still have their chunk, and the documents that have chunks since; nil where

@@ -15,6 +15,8 @@ struct IndexSnapshots: Sendable {
   let storage: VectorStorage
   private let folder: String
   private let pool: ThreadPool
+  /// Bytes that there is room for in a folder.
+  var room: @Sendable (String) -> Int = FileSize.available
   /// Generations of a collection that are remembered: a file is replaced after the newest was noted,
   /// so that one more than the newest is needed; others cost nothing.
   private static let notedCount = 4
@@ -81,22 +83,25 @@ struct IndexSnapshots: Sendable {
   /// is lost. The index may be changed meanwhile: what is written is this copy of it.
   func save(_ index: CollectionIndex, _ record: CollectionRecord) -> Bool {
     mkdir(folder, 0o755)
-    // The last room on a disk is for documents.
-    guard FileSize.available(folder) / 2 > index.matrix.byteCount,
-      let matrix = try? index.matrix.settled()
-    else { return false }
+    guard let matrix = try? index.matrix.settled() else { return false }
     return matrix.withSections { vectors in
       index.words.withSections { words in
         Self.lists(of: index, firstWords: Self.firstVectors + vectors.count).withSections { lists in
-          SnapshotFile.write(
-            lists + vectors + words, identity: Self.identity(of: record), to: path(record.id), pool)
+          write(lists + vectors + words, record)
         }
       }
     }
   }
 
+  private func write(_ sections: [UnsafeRawBufferPointer], _ record: CollectionRecord) -> Bool {
+    // The last room on a disk is for documents.
+    guard room(folder) / 2 > sections.reduce(0, { $0 + $1.count }) else { return false }
+    return SnapshotFile.write(
+      sections, identity: Self.identity(of: record), to: path(record.id), pool)
+  }
+
   private static func lists(of index: CollectionIndex, firstWords: Int) -> SnapshotSections {
-    let documents = index.documents
+    let documents = index.documents.gathered()
     var lists = SnapshotSections()
     lists.append([
       Int(index.generation), index.rowCount, documents.slotCount, documents.names.bytes.count,

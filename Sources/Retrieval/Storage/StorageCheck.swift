@@ -148,21 +148,28 @@ package struct StorageCheck {
         collection: record.name, stored: stored, loaded: loaded)
       findings.append(Finding(subject, .warning, "\(error)"))
     }
-    if chunks > 0 { findings.append(snapshotFinding(record, chunks)) }
+    if chunks > 0 { findings.append(try snapshotFinding(record, chunks, database)) }
     return findings
   }
 
-  private func snapshotFinding(_ record: CollectionRecord, _ chunks: Int) -> Finding {
+  private func snapshotFinding(_ record: CollectionRecord, _ chunks: Int, _ database: Database)
+    throws -> Finding
+  {
     let subject = "index of \(record.name)"
-    let snapshots = IndexSnapshots(dataDirectory: folder, pool: ThreadPool(threads: 1))
+    let pool = ThreadPool(threads: 1)
+    let snapshots = IndexSnapshots(dataDirectory: folder, pool: pool)
     guard let saved = snapshots.read(record) else {
       return Finding(subject, .ok, "no snapshot: the next start makes the index anew")
     }
     guard saved.generation == record.generation else {
       return Finding(subject, .ok, "snapshot of an earlier state, brought up to date at the start")
     }
-    guard saved.liveRowCount == chunks else {
-      let message = "snapshot of \(saved.liveRowCount) rows for \(chunks) chunks"
+    let loader = IndexLoader(record: record, snapshots: snapshots, pool: pool)
+    guard try loader.agrees(saved, database) else {
+      let message =
+        saved.liveRowCount == chunks
+        ? "snapshot whose chunks, names or metadata are not the database's"
+        : "snapshot of \(saved.liveRowCount) rows for \(chunks) chunks"
       return Finding(subject, .failure, message + ": stop the server and delete \(folder)/indexes")
     }
     return Finding(subject, .ok, "snapshot of \(chunks) rows, up to date")

@@ -118,8 +118,8 @@ struct CollectionIndex: Sendable {
     generation = change.generation
     for rowID in change.removed { remove(rowID) }
     if !change.metadata.isEmpty {
-      cache = MetadataCache()
-      documents.setMetadata(change.metadata)
+      let slots = documents.setMetadata(change.metadata)
+      cache = cache.changing(slots, of: documents)
     }
     for addition in change.added { append(addition) }
     if let words = change.words { setWords(words) }
@@ -159,6 +159,9 @@ struct CollectionIndex: Sendable {
   }
 
   // MARK: Sweeping
+
+  /// Puts metadata that have changed into their places.
+  mutating func gatherMetadata() { documents = documents.gathered() }
 
   /// Whether more than half of the rows are dead.
   var isWorthSweeping: Bool { rowCount > 2048 && liveRowCount * 2 < rowCount }

@@ -57,24 +57,35 @@ struct DocumentTable: Sendable {
 
   func rows(ofSlot slot: Int) -> Range<Int> { (slot == 0 ? 0 : rowEnds[slot - 1])..<rowEnds[slot] }
 
-  /// Calls `body` with the metadata in each of the slots, those of documents that are gone included.
+  /// Calls `body` with the metadata in each of the slots, those of documents that are gone included; a
+  /// text that is no JSON, and so is damaged, counts as none.
   func forEachMetadata(in slots: Range<Int>, _ body: (JSONNode) -> Void) {
-    for start in stride(from: slots.lowerBound, to: slots.upperBound, by: Self.parsedCount) {
+    var rest = slots
+    while !rest.isEmpty {
       // Many at a time, as one array: most of them are shorter than parsing one by one is worth.
       var array = [UInt8(ascii: "[")]
-      for slot in start..<min(start + Self.parsedCount, slots.upperBound) {
-        if slot > start { array.append(UInt8(ascii: ",")) }
-        array += metadata[slot]
+      var run = rest.prefix(0)
+      while run.count < min(rest.count, Self.parsedCount), array.count < Self.parsedByteCount {
+        if !run.isEmpty { array.append(UInt8(ascii: ",")) }
+        array += metadata[run.upperBound]
+        run = rest.prefix(run.count + 1)
       }
       array.append(UInt8(ascii: "]"))
-      guard let document = try? JSONDocument(parsing: array, maximumDepth: .max) else {
-        preconditionFailure("metadata are JSON")
+      if let document = Self.document(array), document.root.count == run.count {
+        document.root.forEachElement(body)
+      } else {
+        for slot in run { body((Self.document(Array(metadata[slot])) ?? JSONDocument()).root) }
       }
-      document.root.forEachElement(body)
+      rest = run.upperBound..<rest.upperBound
     }
   }
 
   private static let parsedCount = 1024
+  private static let parsedByteCount = 1 << 20
+
+  private static func document(_ text: [UInt8]) -> JSONDocument? {
+    try? JSONDocument(parsing: text, maximumDepth: .max)
+  }
 
   // MARK: Changing
 
@@ -94,12 +105,23 @@ struct DocumentTable: Sendable {
     return rows(ofSlot: slot)
   }
 
-  mutating func setMetadata(_ changes: [(rowID: Int64, metadata: JSONObject)]) {
-    var texts: [Int: [UInt8]] = [:]
-    for (rowID, metadata) in changes {
-      if let slot = slots[rowID] { texts[slot] = JSONValue.object(metadata).serialized() }
+  /// The slots of those documents that there are.
+  mutating func setMetadata(_ changes: [(rowID: Int64, metadata: JSONObject)]) -> [Int] {
+    changes.compactMap { rowID, metadata in
+      guard let slot = slots[rowID] else { return nil }
+      self.metadata.replace(slot, with: JSONValue.object(metadata).serialized())
+      return slot
     }
-    metadata = metadata.replacing(texts)
+  }
+
+  /// Whether so many metadata have changed that `gathered` is worth its copy.
+  var isScattered: Bool { metadata.isScattered }
+
+  /// The same documents, with the metadata that have changed in their places.
+  func gathered() -> DocumentTable {
+    var table = self
+    table.metadata = metadata.gathered()
+    return table
   }
 
   /// The table without documents that are gone: the rows of the others move together.

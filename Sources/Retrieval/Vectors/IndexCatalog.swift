@@ -43,9 +43,15 @@ final class IndexCatalog: Sendable {
       indexes[change.collection]?.apply(change)
       return indexes[change.collection]
     }
+    guard var index else { return }
     // Outside of the lock, so that no reader waits for it. Where there is no memory for it, dead rows
     // stay: they cost time and nothing else.
-    if let index, index.isWorthSweeping, let swept = try? index.swept() { set(swept) }
+    if index.isWorthSweeping, let swept = try? index.swept() {
+      set(swept)
+    } else if index.documents.isScattered {
+      index.gatherMetadata()
+      set(index)
+    }
   }
 
   var totals: (collections: Int, documents: Int, chunks: Int, vectorBytes: Int) {

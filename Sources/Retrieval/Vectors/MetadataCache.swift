@@ -1,7 +1,8 @@
 // What searches need of documents' metadata beyond the documents themselves, made when one first asks
 // for it: a column of the rows' values per key of a filter, an index of words per boosted field, and the
 // rows that the latest filters let pass. Copies of an index share one cache; documents that are added
-// extend it, and metadata that changes, or documents that move, begin a new one.
+// extend it. Metadata that change begin a new one, which takes over the columns; documents that move
+// begin an empty one.
 // Relies on the metadata of all indexes that share it agreeing as far as they go.
 
 import Compute
@@ -15,7 +16,9 @@ final class MetadataCache: Sendable {
   private static let maximumFields = 16
   private static let maximumRowSets = 8
 
-  private let columns = Mutex<[String: MetadataColumn]>([:])
+  private let columns: Mutex<[String: MetadataColumn]>
+  /// Slots of documents whose metadata changed since the first column was made, one after the other.
+  private let changes: [Int]
   private let words = Mutex<[String: LexicalIndex]>([:])
   private let rowSets = Mutex<[RowSet]>([])
 
@@ -25,13 +28,37 @@ final class MetadataCache: Sendable {
     var rows: RowBitmap
   }
 
+  init() {
+    columns = Mutex([:])
+    changes = []
+  }
+
+  private init(columns: [String: MetadataColumn], changes: [Int]) {
+    self.columns = Mutex(columns)
+    self.changes = changes
+  }
+
+  /// The cache of an index in which the metadata in these slots have changed.
+  func changing(_ slots: [Int], of documents: DocumentTable) -> MetadataCache {
+    let changes = changes + slots
+    // Columns keep values that no document has any more: with many of those, they are made anew.
+    guard changes.count <= documents.slotCount / 16 else { return MetadataCache() }
+    return MetadataCache(columns: columns.withLock { $0 }, changes: changes)
+  }
+
   /// The key's values of all rows, and perhaps of some that came after.
   func column(_ key: String, of documents: DocumentTable) -> MetadataColumn {
     var column = columns.withLock { $0[key] } ?? MetadataColumn(key)
-    guard column.documentCount < documents.slotCount else { return column }
-    column.extend(to: documents)
+    guard column.documentCount < documents.slotCount || column.changeCount < changes.count else {
+      return column
+    }
+    column.update(to: documents, changes)
     return columns.withLock { columns in
-      if let known = columns[key], known.documentCount >= column.documentCount { return known }
+      if let known = columns[key], known.changeCount == changes.count,
+        known.documentCount >= column.documentCount
+      {
+        return known
+      }
       if columns.count >= Self.maximumColumns, columns[key] == nil { columns.removeAll() }
       columns[key] = column
       return column

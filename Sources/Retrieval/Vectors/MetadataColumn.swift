@@ -7,6 +7,8 @@ struct MetadataColumn: Sendable {
   private let path: MetadataPath
   /// Documents whose rows are in the column, in the order of their slots.
   private(set) var documentCount = 0
+  /// Changes of metadata that are in the column.
+  private(set) var changeCount = 0
   private var values: [ComparedValue] = []
   /// 0 where the document doesn't have the key, otherwise 1 more than an index into `values`.
   private var codes = RowCodes()
@@ -14,16 +16,23 @@ struct MetadataColumn: Sendable {
 
   init(_ key: String) { path = MetadataPath(key) }
 
-  /// Takes in the documents that have come.
-  mutating func extend(to documents: DocumentTable) {
-    documents.forEachMetadata(in: documentCount..<documents.slotCount) { metadata in
-      let code = path.value(in: metadata).map { number(of: $0) } ?? 0
-      codes.append(code, count: documents.rows(ofSlot: documentCount).count)
+  /// Takes in the documents that have come, and those that have changed.
+  /// - Parameter changes: slots, of which the column has the first `changeCount`
+  mutating func update(to documents: DocumentTable, _ changes: [Int]) {
+    for slot in Set(changes[changeCount...]) where slot < documentCount {
+      documents.forEachMetadata(in: slot..<slot + 1) {
+        codes.set(code(of: $0), rows: documents.rows(ofSlot: slot))
+      }
+    }
+    changeCount = changes.count
+    documents.forEachMetadata(in: documentCount..<max(documentCount, documents.slotCount)) {
+      codes.append(code(of: $0), count: documents.rows(ofSlot: documentCount).count)
       documentCount += 1
     }
   }
 
-  private mutating func number(of value: JSONValue) -> Int {
+  private mutating func code(of metadata: JSONNode) -> Int {
+    guard let value = path.value(in: metadata) else { return 0 }
     if let number = known[value] { return number }
     values.append(ComparedValue(value))
     known[value] = values.count

@@ -9,7 +9,7 @@ package enum Checksum {
   private static let prime: UInt64 = 0x100_0000_01b3
   private static let start: UInt64 = 0xcbf2_9ce4_8422_2325
 
-  /// Of bytes whose number is a multiple of 64.
+  /// Of bytes and as many zeros as make their number a multiple of 64.
   static func of(_ bytes: UnsafeRawBufferPointer, _ pool: ThreadPool) -> UInt64 {
     let chunks = (bytes.count + chunkByteCount - 1) / chunkByteCount
     let sums = Mutex([UInt64](repeating: 0, count: chunks))
@@ -22,13 +22,21 @@ package enum Checksum {
         sums.withLock { $0[chunk] = sum }
       }
     }
-    return sums.withLock { $0.reduce(start ^ UInt64(bytes.count)) { ($0 ^ $1) &* prime } }
+    return sums.withLock {
+      $0.reduce(start ^ UInt64((bytes.count + 63) / 64 * 64)) { ($0 ^ $1) &* prime }
+    }
   }
 
   private static func sum(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
     var lanes = SIMD8<UInt64>(repeating: start)
-    for offset in stride(from: 0, to: bytes.count, by: 64) {
+    let whole = bytes.count / 64 * 64
+    for offset in stride(from: 0, to: whole, by: 64) {
       lanes = (lanes ^ bytes.loadUnaligned(fromByteOffset: offset, as: SIMD8<UInt64>.self)) &* prime
+    }
+    if whole < bytes.count {
+      var last = SIMD8<UInt64>()
+      withUnsafeMutableBytes(of: &last) { $0.copyMemory(from: .init(rebasing: bytes[whole...])) }
+      lanes = (lanes ^ last) &* prime
     }
     return (0..<8).reduce(start) { ($0 ^ lanes[$1]) &* prime }
   }

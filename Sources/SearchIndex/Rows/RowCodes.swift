@@ -8,6 +8,7 @@ package struct RowCodes: Sendable {
   private var bytes: [UInt8] = []
   /// All of them, once one is greater than a byte.
   private var words: [UInt32] = []
+  private var isWide = false
 
   package init() {}
 
@@ -15,22 +16,34 @@ package struct RowCodes: Sendable {
 
   /// Gives the next rows a number of at most 32 bits.
   package mutating func append(_ code: Int, count: Int) {
-    if code > UInt8.max, words.isEmpty {
-      words = bytes.map(UInt32.init)
-      bytes = []
-    }
-    if code > UInt8.max || !words.isEmpty {
+    widen(for: code)
+    if isWide {
       words.append(contentsOf: repeatElement(UInt32(code), count: count))
     } else {
       bytes.append(contentsOf: repeatElement(UInt8(code), count: count))
     }
   }
 
+  /// Gives rows that there are another number of at most 32 bits.
+  package mutating func set(_ code: Int, rows: Range<Int>) {
+    widen(for: code)
+    for row in rows {
+      if isWide { words[row] = UInt32(code) } else { bytes[row] = UInt8(code) }
+    }
+  }
+
+  private mutating func widen(for code: Int) {
+    guard code > UInt8.max, !isWide else { return }
+    words = bytes.map(UInt32.init)
+    bytes = []
+    isWide = true
+  }
+
   /// Those of the first rows whose number passes; `passing` has one for each number that there is.
   package func rows(_ count: Int, passing: [Bool]) -> RowBitmap {
     precondition(count <= self.count)
     var rows = [UInt64](repeating: 0, count: (count + 63) / 64)
-    if words.isEmpty {
+    if !isWide {
       var table = passing.map { UInt8($0 ? 1 : 0) }
       table += repeatElement(0, count: max(0, 256 - table.count))
       kernels.select_codes(bytes, count, table, &rows)

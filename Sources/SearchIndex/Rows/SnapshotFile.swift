@@ -102,7 +102,7 @@ package final class SnapshotFile: @unchecked Sendable {
 
   // MARK: Writing
 
-  /// Whether the file was written. Sections have multiples of 64 bytes.
+  /// Whether the file was written. Zeros fill each section up to a multiple of 64 bytes.
   package static func write(
     _ sections: [UnsafeRawBufferPointer], identity: String, to path: String, _ pool: ThreadPool
   ) -> Bool {
@@ -138,7 +138,7 @@ package final class SnapshotFile: @unchecked Sendable {
     let entries = sections.map { section in
       defer { offset += roundUp(section.count, alignment) }
       return Entry(
-        offset: UInt64(offset), byteCount: UInt64(section.count),
+        offset: UInt64(offset), byteCount: UInt64(roundUp(section.count, 64)),
         checksum: Checksum.of(section, pool))
     }
     var head = [UInt8](repeating: 0, count: byteCount)

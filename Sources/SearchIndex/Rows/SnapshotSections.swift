@@ -1,21 +1,33 @@
-// Lists of values as sections of a snapshot: copied, each filled up to a multiple of 64 bytes.
+// Lists of values as sections of a snapshot, in the memory that they have anyway.
 
-package struct SnapshotSections {
-  private var bytes: [UInt8] = []
-  private var ends: [Int] = []
+package struct SnapshotSections: Sendable {
+  private var lists: [any Section] = []
 
   package init() {}
 
-  package mutating func append<T: BitwiseCopyable>(_ values: [T]) {
-    values.withUnsafeBytes { bytes += $0 }
-    bytes += repeatElement(0, count: -bytes.count & 63)
-    ends.append(bytes.count)
+  package mutating func append<T: BitwiseCopyable & Sendable>(_ values: [T]) {
+    lists.append(List(values: values))
   }
 
   /// The sections in their order, valid while `body` runs.
   package func withSections<R>(_ body: ([UnsafeRawBufferPointer]) -> R) -> R {
-    bytes.withUnsafeBytes { bytes in
-      body(zip([0] + ends, ends).map { UnsafeRawBufferPointer(rebasing: bytes[$0..<$1]) })
-    }
+    withSections([], body)
   }
+
+  private func withSections<R>(
+    _ first: [UnsafeRawBufferPointer], _ body: ([UnsafeRawBufferPointer]) -> R
+  ) -> R {
+    guard first.count < lists.count else { return body(first) }
+    return lists[first.count].withSection { withSections(first + [$0], body) }
+  }
+}
+
+private protocol Section: Sendable {
+  func withSection<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R
+}
+
+private struct List<Value: BitwiseCopyable & Sendable>: Section {
+  let values: [Value]
+
+  func withSection<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R { values.withUnsafeBytes(body) }
 }

@@ -11,9 +11,8 @@ struct Models: Sendable {
 
   func get(_ request: Request) throws -> Response {
     let id = request.parameters["id"] ?? ""
-    let known = state.descriptions
-    guard let model = known.first(where: { $0.id == id }) else {
-      throw APIError.modelNotFound(id, known: known.map(\.id))
+    guard let model = state.description(of: id) else {
+      throw APIError.modelNotFound(id, known: state.descriptions.map(\.id))
     }
     return try .json(model)
   }

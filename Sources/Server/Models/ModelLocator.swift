@@ -61,8 +61,11 @@ struct ModelLocator: Sendable {
   private func holdsModel(_ directory: String) -> Bool {
     let files = FileManager.default
     if files.fileExists(atPath: directory + "/config.json") { return true }
-    // Several files are refused later, by their names.
-    guard let path = try? GGUFFile.path(at: directory) else { return false }
-    return files.fileExists(atPath: path)
+    do throws(ModelError) {
+      return try GGUFFile.path(at: directory).map(files.fileExists) ?? false
+    } catch {
+      // Several files: loading says which.
+      return true
+    }
   }
 }

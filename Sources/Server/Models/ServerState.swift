@@ -155,6 +155,14 @@ package final class ServerState: Sendable {
     return ([chat].compactMap(\.self) + adapters) + [embedding, rerank].compactMap(\.self)
   }
 
+  /// The model of this name, or the chat model for its alias.
+  func description(of name: String) -> ModelDescription? {
+    let known = descriptions
+    if let model = known.first(where: { $0.id == name }) { return model }
+    guard name == Self.chatModelAlias, let chat else { return nil }
+    return known.first { $0.id == chat.id }
+  }
+
   private func ready() throws(APIError) -> Loaded {
     let loaded = loaded.withLock { $0 }
     switch loaded.phase {
