@@ -13,6 +13,7 @@ package final class ThreadPool: Sendable {
   private let stretches: WorkStretches
   private let turn = Mutex<Void>(())
   private let scratch = Mutex<[ScratchBuffer]>([])
+  private static let keptCount = max(4, Processor.usableCoreCount)
 
   /// `threads` counts the caller, which takes part; nil is every core the process may use. A thread
   /// that cannot be started leaves the pool smaller.
@@ -76,12 +77,12 @@ package final class ThreadPool: Sendable {
     return try body(buffer.pointer)
   }
 
-  /// Keeps the four largest: callers' sizes settle soon.
+  /// Keeps the largest, as many as threads may borrow at a time: callers' sizes settle soon.
   private func giveBack(_ buffer: ScratchBuffer) {
     scratch.withLock { buffers in
       buffers.append(buffer)
       buffers.sort { $0.byteCount > $1.byteCount }
-      if buffers.count > 4 { buffers.removeLast() }
+      if buffers.count > Self.keptCount { buffers.removeLast() }
     }
   }
 }

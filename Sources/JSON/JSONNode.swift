@@ -74,29 +74,23 @@ package struct JSONNode: Sendable {
 
 extension JSONNode {
   /// The last member of that name; nil where this is no object or has none.
-  package subscript(key: String) -> JSONNode? {
+  package subscript(key: String) -> JSONNode? { lastMember { $0.isNamed(key) } }
+
+  /// The member as JSONValue finds it: canonically equivalent names are one.
+  package func member(_ name: String) -> JSONNode? {
+    let isPlain = name.utf8.allSatisfy { $0 < 0x80 }
+    return lastMember { own in
+      own.isNamed(name) || !(isPlain && own.isPlainASCII) && own.string == name
+    }
+  }
+
+  private func lastMember(where isWanted: (_ name: JSONNode) -> Bool) -> JSONNode? {
     guard entry.kind == .object else { return nil }
     var found: JSONNode?
     var position = index + 1
     for _ in 0..<count {
       let name = JSONNode(storage: storage, index: position)
-      if name.isNamed(key) { found = JSONNode(storage: storage, index: position + 1) }
-      position = Int(storage.tape[position + 1].next)
-    }
-    return found
-  }
-
-  /// The member as JSONValue finds it: canonically equivalent names are one.
-  package func member(_ name: String) -> JSONNode? {
-    guard entry.kind == .object else { return nil }
-    let isPlain = name.utf8.allSatisfy { $0 < 0x80 }
-    var found: JSONNode?
-    var position = index + 1
-    for _ in 0..<count {
-      let own = JSONNode(storage: storage, index: position)
-      if own.isNamed(name) || !(isPlain && own.isPlainASCII) && own.string == name {
-        found = JSONNode(storage: storage, index: position + 1)
-      }
+      if isWanted(name) { found = JSONNode(storage: storage, index: position + 1) }
       position = Int(storage.tape[position + 1].next)
     }
     return found

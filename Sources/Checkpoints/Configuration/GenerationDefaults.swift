@@ -1,5 +1,6 @@
 // What a model's generation_config.json recommends: sampling parameters and a length of answers that a
-// request may override, and the tokens that end a sequence. `do_sample` is not read: temperature says it all.
+// request may override, and the tokens that end a sequence. `do_sample` is not read: temperature says it
+// all.
 // A model without the file recommends nothing; refuses values that no sampler could use.
 
 package struct GenerationDefaults: Sendable, Hashable {

@@ -32,13 +32,15 @@ package struct EncoderInput: Sendable, Hashable {
 }
 
 final class EncoderPass: Sendable {
+  /// All threads compute these together.
   private enum Layers: Sendable {
     case encoder(Encoder)
-    case paired(PairedPass)
     case decoder(DecoderLayers)
   }
 
   private let layers: Layers
+  /// Computes everything in their place where the encoder can be paired.
+  private let paired: PairedPass?
   private let maximumTokens: Int
   private let cacheLayout: KVCache.Layout
   private let pool: ThreadPool
@@ -55,8 +57,8 @@ final class EncoderPass: Sendable {
   init(
     encoder: Encoder, configuration: TextEncoderConfiguration, maximumTokens: Int, pool: ThreadPool
   ) {
-    let paired = PairedEncoder(encoder).map { PairedPass(encoder: $0, pool: pool) }
-    layers = paired.map(Layers.paired) ?? .encoder(encoder)
+    layers = .encoder(encoder)
+    paired = PairedEncoder(encoder).map { PairedPass(encoder: $0, pool: pool) }
     self.maximumTokens = maximumTokens
     self.pool = pool
     cacheLayout = KVCache.Layout(
@@ -66,6 +68,7 @@ final class EncoderPass: Sendable {
 
   init(decoder: DecoderLayers, maximumTokens: Int, pool: ThreadPool) {
     layers = .decoder(decoder)
+    paired = nil
     self.maximumTokens = maximumTokens
     self.pool = pool
     let c = decoder.configuration
@@ -75,7 +78,7 @@ final class EncoderPass: Sendable {
   }
 
   /// Whether its layers are those of a `PairedEncoder`.
-  var keepsPairs: Bool { if case .paired = layers { true } else { false } }
+  var keepsPairs: Bool { paired != nil }
 
   /// What `body` makes of the activations [count][D] of each input, of which at most `maximumTokens`
   /// are computed; nil for an input without tokens. Throws only where memory runs out.
@@ -83,9 +86,7 @@ final class EncoderPass: Sendable {
     _ inputs: [EncoderInput],
     _ body: @Sendable (_ rows: UnsafePointer<Float>, _ count: Int) -> Result
   ) throws(ModelError) -> [Result?] {
-    if case .paired(let pass) = layers {
-      return try pass.run(inputs.map { $0.prefix(maximumTokens) }, body)
-    }
+    if let paired { return try paired.run(inputs.map { $0.prefix(maximumTokens) }, body) }
     var results: [Result?] = []
     results.reserveCapacity(inputs.count)
     var first = 0
@@ -125,7 +126,6 @@ final class EncoderPass: Sendable {
     _ batch: Batch, types: [UInt8], cache: KVCache, workspace: inout Workspace
   ) throws(ModelError) -> Activations {
     switch layers {
-    case .paired: preconditionFailure("has a pass of its own")
     case .encoder(let encoder):
       let plan = BatchPlan(batch, causal: false, blockCount: cache.blockCount)
       return try encoder.forward(
