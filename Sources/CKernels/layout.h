@@ -18,9 +18,9 @@ enum {
 };
 
 // The search for int4 scales (quantize.c), and the peak below which a group counts as zero.
-#define INT4_SEARCH_FIRST -5.8f
-#define INT4_SEARCH_STEP 0.2f
-#define INT4_SEARCH_STEPS 16
+#define INT4_SEARCH_FIRST -8.0f
+#define INT4_SEARCH_STEP 0.15f
+#define INT4_SEARCH_STEPS 14
 #define QUANTIZE_LEAST 1e-30f
 
 // round(value * 32767) of the nf4 values: what the integer product computes with.

@@ -28,16 +28,25 @@ SIMD_INLINE floats signed_peak_lanes(const floats x[GROUP]) {
   return peak;
 }
 
-SIMD_INLINE floats best_int4_scales(const floats x[GROUP], floats peak) {
+SIMD_INLINE float mean_square_of(const float *x, size_t n) {
+  floats sum = zeros();
+  for (size_t i = 0; i < n; i += 16) sum = add(sum, multiply(load(x + i), load(x + i)));
+  return tree_sum(sum) / (float)n;
+}
+
+SIMD_INLINE floats best_int4_scales(const floats x[GROUP], floats peak, floats mean_square) {
+  floats weights[GROUP];
+  for (int i = 0; i < GROUP; i++) weights[i] = add(multiply(x[i], x[i]), mean_square);
   floats best_gain = zeros(), best = divide(peak, broadcast(-8.0f));
   for (int step = 0; step <= INT4_SEARCH_STEPS; step++) {
-    float target = INT4_SEARCH_FIRST - INT4_SEARCH_STEP * (float)step;
+    float target = INT4_SEARCH_FIRST + INT4_SEARCH_STEP * (float)step;
     floats inverse = divide(broadcast(target), peak);
     floats xq = zeros(), qq = xq;
     for (int i = 0; i < GROUP; i++) {
       floats q = code_lanes(x[i], inverse, -8, 7);
-      xq = add(xq, multiply(x[i], q));
-      qq = add(qq, multiply(q, q));
+      floats weighed = multiply(q, weights[i]);
+      xq = add(xq, multiply(x[i], weighed));
+      qq = add(qq, multiply(q, weighed));
     }
     floats scale = divide(xq, qq), gain = multiply(xq, scale);
     best = if_greater(gain, best_gain, scale, best);
@@ -57,25 +66,40 @@ SIMD_INLINE void write_codes(const float *x, uint16_t scale, float low, float hi
   }
 }
 
-SIMD static void simd_quantize_int4(const float *x, size_t n, uint8_t *codes, uint16_t *scales) {
-  size_t groups = n / GROUP, g = 0;
-  for (; g + 16 <= groups; g += 16) {
-    floats lanes[GROUP];
-    for (size_t i = 0; i < GROUP; i++) lanes[i] = gather(x + g * GROUP + i, GROUP);
-    floats peak = signed_peak_lanes(lanes), magnitude = absolute(peak);
-    floats best = best_int4_scales(lanes, peak);
-    best = if_greater(magnitude, broadcast(QUANTIZE_LEAST), best, zeros());
-    best = if_greater(broadcast(INFINITY), magnitude, best, zeros());
-    store_half_first(scales + g, 16, best);
-    for (size_t i = g; i < g + 16; i++) {
-      write_codes(x + i * GROUP, scales[i], -8, 7, 8, codes + i * GROUP);
-    }
+// Sixteen groups of a row.
+SIMD_INLINE void quantize_int4_groups(const float *x, floats mean_square, uint8_t *codes,
+                                      uint16_t *scales) {
+  floats lanes[GROUP];
+  for (size_t i = 0; i < GROUP; i++) lanes[i] = gather(x + i, GROUP);
+  floats peak = signed_peak_lanes(lanes), magnitude = absolute(peak);
+  floats best = best_int4_scales(lanes, peak, mean_square);
+  best = if_greater(magnitude, broadcast(QUANTIZE_LEAST), best, zeros());
+  best = if_greater(broadcast(INFINITY), magnitude, best, zeros());
+  store_half_first(scales, 16, best);
+  for (size_t g = 0; g < 16; g++) {
+    write_codes(x + g * GROUP, scales[g], -8, 7, 8, codes + g * GROUP);
   }
-  portable_quantize_int4(x + g * GROUP, (groups - g) * GROUP, codes + g * GROUP, scales + g);
 }
 
-SIMD static void simd_quantize_int8(const float *x, size_t n, uint8_t *codes, uint16_t *scales) {
-  for (size_t g = 0; g < n / GROUP; g++, x += GROUP, codes += GROUP) {
+SIMD static void simd_quantize_int4(const float *x, size_t rows, size_t columns, uint8_t *codes,
+                                    uint16_t *scales) {
+  size_t groups = columns / GROUP;
+  if (groups < 16) {
+    portable_quantize_int4(x, rows, columns, codes, scales);
+    return;
+  }
+  for (size_t r = 0; r < rows; r++, x += columns, codes += columns, scales += groups) {
+    floats mean_square = broadcast(mean_square_of(x, columns));
+    for (size_t g = 0; g < groups; g += 16) {
+      size_t first = smaller(g, groups - 16);  // the last sixteen may overlap those before
+      quantize_int4_groups(x + first * GROUP, mean_square, codes + first * GROUP, scales + first);
+    }
+  }
+}
+
+SIMD static void simd_quantize_int8(const float *x, size_t rows, size_t columns, uint8_t *codes,
+                                    uint16_t *scales) {
+  for (size_t g = 0; g < rows * columns / GROUP; g++, x += GROUP, codes += GROUP) {
     floats m = maximum(absolute(load(x)), zeros());
     m = maximum(absolute(load(x + 16)), m);
     float peak = largest(m);

@@ -14,8 +14,10 @@ void portable_prepare(martlet_format format, const float *x, size_t columns, siz
                       size_t block_begin, size_t block_end, void *prepared);
 void portable_multiply(const martlet_product *product, size_t tile_begin, size_t tile_end);
 // quantize.c
-void portable_quantize_int4(const float *x, size_t n, uint8_t *codes, uint16_t *scales);
-void portable_quantize_int8(const float *x, size_t n, uint8_t *codes, uint16_t *scales);
+void portable_quantize_int4(const float *x, size_t rows, size_t columns, uint8_t *codes,
+                            uint16_t *scales);
+void portable_quantize_int8(const float *x, size_t rows, size_t columns, uint8_t *codes,
+                            uint16_t *scales);
 void portable_half_to_float(const uint16_t *x, size_t n, float *y);
 void portable_float_to_half(const float *x, size_t n, uint16_t *y);
 void portable_bfloat_to_float(const uint16_t *x, size_t n, float *y);

@@ -1,6 +1,6 @@
 // int8 and int4: symmetric codes with a float16 scale per group of 32 columns. int4's scale has the
-// least squared error of its group, int8's is the largest magnitude over 127. Relies on the kernel
-// table's quantisers, which give equal codes on every instruction set.
+// least weighted squared error of its group, int8's is the largest magnitude over 127. Relies on the
+// kernel table's quantisers, which give equal codes on every instruction set.
 
 import CKernels
 import Compute
@@ -17,7 +17,7 @@ struct GroupPacker: TilePacker {
     withUnsafeTemporaryAllocation(of: UInt8.self, capacity: count) { codes in
       withUnsafeTemporaryAllocation(of: UInt16.self, capacity: count / format.groupSize) { scales in
         guard let codes = codes.baseAddress, let scales = scales.baseAddress else { return }
-        quantize(rows, count, codes, scales)
+        quantize(rows, rowCount, columns, codes, scales)
         martlet_pack_tile(format.kernelFormat, codes, scales, rowCount, columns, tile)
       }
     }

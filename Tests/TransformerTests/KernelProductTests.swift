@@ -38,8 +38,8 @@ private struct PackedMatrix {
     var scales = [UInt16](repeating: 0, count: rows.count / group)
     let kernels = Table.portable.kernels
     switch format {
-    case MARTLET_INT8: kernels.quantize_int8(rows, rows.count, &codes, &scales)
-    case MARTLET_INT4: kernels.quantize_int4(rows, rows.count, &codes, &scales)
+    case MARTLET_INT8: kernels.quantize_int8(rows, count, columns, &codes, &scales)
+    case MARTLET_INT4: kernels.quantize_int4(rows, count, columns, &codes, &scales)
     case MARTLET_NF4:
       var absmax = [Float](repeating: 0, count: rows.count / group)
       martlet_nf4_quantize(rows, rows.count, &codes, &absmax)
@@ -304,22 +304,24 @@ struct ProductFormat: Sendable, CustomStringConvertible {
   }
 
   @Test(arguments: Table.vectors, [32, 480, 512, 544, 1600])
-  func quantisersAgreeBitForBit(vector: Table, count: Int) {
+  func quantisersAgreeBitForBit(vector: Table, columns: Int) {
     var source = SeededValues(seed: 13)
+    let count = 3 * columns
     var x = source.normals(count)
     x[3] = .leastNonzeroMagnitude
-    if count > 500 {
-      x[70] = .nan
-      x[100] = .infinity
+    if columns > 500 {
       for i in 128..<160 { x[i] = 0 }
       for i in 192..<224 { x[i] = 1e-38 }
       for i in 256..<288 { x[i] = i % 2 == 0 ? 1 : -1 }
+      x[columns + 70] = .nan
+      x[2 * columns + 100] = .infinity
     }
     for quantize in [\martlet_kernels.quantize_int4, \martlet_kernels.quantize_int8] {
       let results = [vector, Table.portable].map { table in
         let codes = Guarded<UInt8>(count: count)
         let scales = Guarded<UInt16>(count: count / 32)
-        table.kernels[keyPath: quantize](Guarded(x).pointer, count, codes.pointer, scales.pointer)
+        table.kernels[keyPath: quantize](
+          Guarded(x).pointer, 3, columns, codes.pointer, scales.pointer)
         return (codes.values, scales.values)
       }
       #expect(results[0].0 == results[1].0)

@@ -114,6 +114,34 @@ import Testing
     #expect(relativeError(searched, exact) < 0.9 * relativeError(plain, exact))
   }
 
+  /// The error that the search minimises, each value's weighed by its square plus the row's mean square,
+  /// beside that of five hundred scales for each group, clipping or not.
+  @Test func int4SearchIsNearTheBestScales() throws {
+    var source = SeededValues(seed: 25)
+    let weights = source.normals(4 * 512)
+    let searched = dequantized(try matrix(weights, rows: 4, format: .int4))
+    var (found, best) = (0.0, 0.0)
+    for row in stride(from: 0, to: weights.count, by: 512) {
+      let meanSquare = weights[row..<row + 512].reduce(0) { $0 + $1 * $1 } / 512
+      for start in stride(from: row, to: row + 512, by: 32) {
+        func error(_ value: (Int) -> Float) -> Float {
+          (start..<start + 32).reduce(0) { sum, i in
+            let difference = value(i) - weights[i]
+            return sum + difference * difference * (weights[i] * weights[i] + meanSquare)
+          }
+        }
+        let peak = weights[start..<start + 32].max { abs($0) < abs($1) } ?? 0
+        found += Double(error { Float(searched[$0]) })
+        best += Double(
+          stride(from: Float(5), to: 10, by: 0.01).map { target in
+            let scale = peak / -target
+            return error { min(max((weights[$0] / scale).rounded(), -8), 7) * scale }
+          }.min() ?? 0)
+      }
+    }
+    #expect(found < 1.03 * best)
+  }
+
   @Test(arguments: [(33, WeightFormat.int4), (16, .int8), (96, .nf4), (0, .float32)])
   func widthsThatAFormatCannotHoldAreRefused(columns: Int, format: WeightFormat) {
     #expect(!format.supports(columns: columns))

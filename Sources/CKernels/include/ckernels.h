@@ -147,10 +147,12 @@ typedef struct __attribute__((swift_attr("@Sendable"))) {
                   size_t block_begin, size_t block_end, void *prepared);
   void (*multiply)(const martlet_product *product, size_t tile_begin, size_t tile_end);
 
-  // Quantisers, per row-major run of n values (a multiple of the group).
+  // Quantisers of x [rows][columns], where columns are a multiple of the group.
   // int4: codes 0...15 (value code - 8); int8: codes as int8; scales float16, one per 32.
-  void (*quantize_int4)(const float *x, size_t n, uint8_t *codes, uint16_t *scales);
-  void (*quantize_int8)(const float *x, size_t n, uint8_t *codes, uint16_t *scales);
+  void (*quantize_int4)(const float *x, size_t rows, size_t columns, uint8_t *codes,
+                        uint16_t *scales);
+  void (*quantize_int8)(const float *x, size_t rows, size_t columns, uint8_t *codes,
+                        uint16_t *scales);
 
   // Conversions.
   void (*half_to_float)(const uint16_t *x, size_t n, float *y);
