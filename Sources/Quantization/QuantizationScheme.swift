@@ -7,7 +7,7 @@ package enum QuantizationScheme: String, Sendable, CaseIterable {
   case none
   case int8
   case int4
-  /// As bitsandbytes: head and embeddings stay as stored.
+  /// bitsandbytes' codes, double-quantised; head and embeddings are int8, as with int4.
   case nf4
 
   package enum Role: Sendable, Hashable {
@@ -28,9 +28,8 @@ package enum QuantizationScheme: String, Sendable, CaseIterable {
       case (_, .kept): stored
       case (.int8, _): .int8
       case (.int4, .linear): .int4
-      case (.int4, _): .int8
       case (.nf4, .linear): .nf4
-      case (.nf4, _): stored
+      case (.int4, _), (.nf4, _): .int8
       }
     return wanted.supports(columns: columns) ? wanted : stored
   }

@@ -57,14 +57,14 @@ import Testing
       ).logits(of: tokens)
       let found = similarity(try Fixtures.load(name, scheme).logits(of: tokens), reference)
       print("\(name) in \(scheme.rawValue): cosine to dequantised weights \(found)")
-      // Activations have 12 bits with nf4 and 8 with the others.
-      #expect(found >= (scheme == .nf4 ? 0.99999 : 0.999))
+      // Activations have 12 bits in nf4 products and 8 in the others and the head.
+      #expect(found >= (scheme == .nf4 ? 0.99997 : 0.999))
     }
   }
 
   @Test(arguments: [
     (QuantizationScheme.none, WeightFormat.float32, WeightFormat.float32),
-    (.int8, .int8, .int8), (.int4, .int4, .int8), (.nf4, .nf4, .bfloat16),
+    (.int8, .int8, .int8), (.int4, .int4, .int8), (.nf4, .nf4, .int8),
   ])
   func formatsFollowTheScheme(scheme: QuantizationScheme, linear: WeightFormat, head: WeightFormat)
   {

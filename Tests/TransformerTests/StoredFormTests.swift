@@ -95,7 +95,7 @@ import Testing
     let power = reference.reduce(0.0) { $0 + Double($1 * $1) }
     print("\(name) kept: relative error of logits \((error / power).squareRoot())")
     // Codes are the reference's own: what is left is rounding of activations and int8 heads.
-    #expect((error / power).squareRoot() < (scheme == .nf4 ? 0.01 : 0.05))
+    #expect((error / power).squareRoot() < (scheme == .nf4 ? 0.02 : 0.05))
   }
 
   @Test func theDirectoryIsComplete() throws {
