@@ -174,14 +174,15 @@ import Testing
   }
 
   @Test func sectionsOfTexts() {
-    func section(_ text: String, _ part: String) -> String? {
+    func section(_ text: String, _ part: String, format: String? = nil) -> String? {
       let text = ScalarText(text)
       let wanted = Array(part.unicodeScalars)
       let start = text.scalars.indices.first {
         text.scalars[$0...].starts(with: wanted)
       }
       guard let start else { return nil }
-      return text.string(TextSections(text).section(around: start..<start + wanted.count))
+      return text.string(
+        TextSections(text, format: format).section(around: start..<start + wanted.count))
     }
     #expect(section("一。\n\n二。三。\n \n四。", "三。") == "二。三。")
     #expect(section("one\n\ntwo\nthree\n\nfour", "one") == "one")
@@ -193,6 +194,12 @@ import Testing
       section("# A\n```\n# no heading\n```\nx\n#none\ny", "y")
         == "# A\n```\n# no heading\n```\nx\n#none\ny")
     #expect(section("all of it", "of") == "all of it")
+    #expect(section("A\n===\na\n\nB\n---\nb\n~~~\n# c\n~~~", "# c") == "B\n---\nb\n~~~\n# c\n~~~")
+    // Comments of source code are no headings.
+    let code = "# one\na = 1\n\n# two\nb = 2"
+    #expect(section(code, "a = 1") == "# one\na = 1\n\n")
+    #expect(section(code, "a = 1", format: "python") == "# one\na = 1")
+    #expect(section(code, "a = 1\n\n# two", format: "python") == code)
   }
 
   @Test func contextsAreLimitedAroundTheirChunk() {

@@ -3,6 +3,7 @@
 // Synchronous: it runs on a database reader's queue with the thread pool beside it.
 
 import Compute
+import Documents
 import GRDB
 import JSON
 import SearchIndex
@@ -138,7 +139,9 @@ struct PassageSearch {
           dense: candidate.dense.score, sparse: candidate.sparse.score, fused: candidate.fused),
         start: chunk.start, end: chunk.end, metadata: document.metadata,
         page: chunk.page, heading: chunk.heading,
-        context: try context?.around(chunk, ofDocument: document.rowID),
+        context: try context?.around(
+          chunk, ofDocument: document.rowID,
+          format: document.metadata[ExtractedFormat.key]?.string),
         explanation: explanation?.json(of: candidate))
     }
   }
