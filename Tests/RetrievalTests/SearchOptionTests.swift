@@ -107,6 +107,39 @@ import Testing
     }
   }
 
+  /// More chunks of one document than are looked at first, all better than the others'.
+  @Test(arguments: RetrievalMode.allCases, [true, false])
+  func longDocumentsDontCrowdOutOthersEither(mode: RetrievalMode, isDeduplicated: Bool) async throws
+  {
+    let test = try await TestStore()
+    var update = CollectionSettingsUpdate()
+    update.strategy = .characters
+    (update.size, update.overlap) = (10, 0)
+    _ = try await test.store.putCollection("default", update)
+    let long = Array(repeating: "tea tea 茶", count: 300).joined(separator: "\n\n")
+    let others = (0..<3).map { ("o\($0)", "a word \(Array("xyz")[$0]) beside tea and 茶 \($0)") }
+    try await test.put(Dictionary(uniqueKeysWithValues: [("long", long)] + others))
+    for query in ["tea", "茶"] {
+      let found = try await test.search(query, mode: mode, topK: 3) {
+        if isDeduplicated { $0.deduplication = Deduplication() } else { $0.maximumPerDocument = 1 }
+      }
+      #expect(found.count == 3 && Set(found.map(\.documentID)).count == 3, "\(query)")
+    }
+    let none = try await test.search("tea", mode: mode, topK: 3) {
+      $0.maximumPerDocument = 1
+      $0.minimumScore = 1000
+    }
+    #expect(none.isEmpty)
+  }
+
+  @Test func diversityAnswersAsManyAsAreAskedFor() async throws {
+    let test = try await titled()
+    let found = try await test.search("day", topK: 4) {
+      $0.mmr = MaximalMarginalRelevance(fetchCount: 1)
+    }
+    #expect(found.count == 4)
+  }
+
   // MARK: Context
 
   private static let teaText = """
