@@ -3,6 +3,7 @@
 // cgroup v1 or v2 where they are mounted; what cannot be read counts as no limit.
 
 import CLinux
+import Glibc
 
 package enum Processor {
   /// Cores that compute may keep busy: the affinity mask, or fewer where a quota says so.
@@ -21,6 +22,16 @@ package enum Processor {
 
   /// The name of the kernel table in use: "portable", "avx2", "avx512", "avx512vnni", "avx512bf16".
   package static var isa: String { String(cString: kernels.name) }
+
+  /// What MARTLET_ISA asks for, where that is no name or this processor hasn't got it: the kernels in
+  /// use are then the best ones after all.
+  package static var refusedISA: String? {
+    refusedISA(wanted: getenv("MARTLET_ISA").map { String(cString: $0) })
+  }
+
+  static func refusedISA(wanted: String?) -> String? {
+    wanted.flatMap { $0.isEmpty || $0 == isa ? nil : $0 }
+  }
 
   /// Memory that can still be taken: what the kernel calls available, or what the control group's
   /// limit leaves, whichever is less.

@@ -3,7 +3,6 @@
 // has to be asked for. Passages are texts in the order of their numbers, or {"n", "text"}.
 // Refuses lines that are something else, naming file and line.
 
-import FoundationEssentials
 import JSON
 
 package struct AnswerRecord: Sendable, Hashable {
@@ -15,12 +14,9 @@ package struct AnswerRecord: Sendable, Hashable {
   package var passages: [Int: String]?
 
   package static func read(_ path: String) throws(EvaluationError) -> [AnswerRecord] {
-    guard let data = try? Data(contentsOf: URL(fileURLWithPath: path)),
-      let text = String(validating: data, as: UTF8.self)
-    else { throw EvaluationError(description: "\(path): can't be read as UTF-8 text") }
     var records: [AnswerRecord] = []
-    let lines = text.split(omittingEmptySubsequences: false) { $0.isNewline }
-    for (number, line) in lines.enumerated() where !line.allSatisfy(\.isWhitespace) {
+    for (number, line) in try TextLines.read(path).enumerated()
+    where !line.allSatisfy(\.isWhitespace) {
       do throws(EvaluationError) { records.append(try AnswerRecord(line: line)) } catch {
         throw EvaluationError(description: "\(path):\(number + 1): \(error)")
       }

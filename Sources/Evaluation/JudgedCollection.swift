@@ -3,12 +3,7 @@
 // collections can be mixed in, as those that no query is meant for.
 // Refuses lines that are neither, naming file and line.
 
-import FoundationEssentials
 import JSON
-
-package struct EvaluationError: Error, CustomStringConvertible, Sendable, Hashable {
-  package var description: String
-}
 
 package struct JudgedCollection: Sendable {
   package struct Text: Sendable, Hashable {
@@ -47,16 +42,9 @@ package struct JudgedCollection: Sendable {
     return String(repeating: "0", count: 16 - digits.count) + digits
   }
 
-  private static func lines(_ path: String) throws(EvaluationError) -> [Substring] {
-    guard let data = try? Data(contentsOf: URL(fileURLWithPath: path)),
-      let text = String(validating: data, as: UTF8.self)
-    else { throw EvaluationError(description: "\(path): can't be read as UTF-8 text") }
-    return text.split(omittingEmptySubsequences: false) { $0.isNewline }
-  }
-
   private static func texts(_ path: String) throws(EvaluationError) -> [Text] {
     var texts: [Text] = []
-    for (number, line) in try lines(path).enumerated() where !line.isEmpty {
+    for (number, line) in try TextLines.read(path).enumerated() where !line.isEmpty {
       guard let object = try? JSONValue(parsing: Array(line.utf8)),
         let id = object["id"]?.string, let text = object["text"]?.string
       else {
@@ -70,7 +58,7 @@ package struct JudgedCollection: Sendable {
 
   private static func judgments(_ path: String) throws(EvaluationError) -> [String: Judgments] {
     var judgments: [String: Judgments] = [:]
-    for (number, line) in try lines(path).enumerated() where !line.isEmpty {
+    for (number, line) in try TextLines.read(path).enumerated() where !line.isEmpty {
       let fields = line.split(whereSeparator: \.isWhitespace)
       guard fields.count == 4, let gain = Int(fields[3]) else {
         throw EvaluationError(

@@ -60,6 +60,12 @@ package struct APIError: Error, Sendable, Equatable {
       param: "messages", code: "context_length_exceeded")
   }
 
+  static func unknownParameter(_ name: String, known: [String]) -> APIError {
+    .invalid(
+      "There is no parameter '\(name)' here; there are \(known.joined(separator: ", ")).",
+      param: name, code: "unknown_parameter")
+  }
+
   static func modelNotFound(_ name: String, known: [String]) -> APIError {
     .notFound(
       "The model '\(name)' does not exist here. Known models: "

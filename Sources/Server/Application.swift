@@ -1,6 +1,7 @@
 // The house without its door: routes, models and documents, no socket. The server puts it on the
 // network; commands without a server and tests send requests to its router directly.
 
+import Compute
 package import HTTP
 import Logging
 import Synchronization
@@ -51,6 +52,11 @@ package final class Application: Sendable {
     serverURL: String? = nil, progress: (@Sendable (Double) -> Void)? = nil
   ) async throws(StartupFailure) -> String {
     let watch = Stopwatch()
+    if let isa = Processor.refusedISA {
+      logger.warning(
+        "MARTLET_ISA names no instruction set of this processor",
+        metadata: ["found": .string(isa), "isa": .string(Processor.isa)])
+    }
     let answers = try AnswerDefaults(configuration)
     let house = try await House.open(
       configuration, serverURL: serverURL, logger: logger, progress: progress)

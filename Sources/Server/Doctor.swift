@@ -35,6 +35,11 @@ package struct Doctor: Sendable {
     let facts = """
       kernels \(Processor.isa), \(Processor.usableCoreCount) cores, \(memory) MiB of memory available
       """
+    if let refused = Processor.refusedISA {
+      return Finding(
+        "processor", .warning,
+        facts + ": MARTLET_ISA is '\(refused)', which is no instruction set of this processor")
+    }
     guard Processor.isa == "portable" else { return Finding("processor", .ok, facts) }
     return Finding(
       "processor", .warning,

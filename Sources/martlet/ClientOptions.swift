@@ -19,6 +19,8 @@ struct ClientOptions: ParsableArguments {
   var model: String?
   @Option(help: ArgumentHelp("Embedding model: a directory or a name.", valueName: "dir|name"))
   var embeddingModel: String?
+  @Option(help: ArgumentHelp("Reranking model: a directory or a name.", valueName: "dir|name"))
+  var rerankModel: String?
   @Option(help: ArgumentHelp("Folder of named models (default Models).", valueName: "dir"))
   var models: String?
   @Option(help: "Weights of the chat model: none, int8, int4 or nf4 (default int4, or as stored).")
@@ -36,7 +38,8 @@ struct ClientOptions: ParsableArguments {
     }
     let flags: [String: String?] = [
       "model": needsChatModel ? model : "none", "embedding_model": embeddingModel,
-      "models": models, "quantize": quantize, "threads": threads, "data": data,
+      "rerank_model": rerankModel, "models": models, "quantize": quantize, "threads": threads,
+      "data": data,
       "log_level": environment["MARTLET_LOG_LEVEL"] ?? "warning",
     ]
     return try await LocalClient.open(

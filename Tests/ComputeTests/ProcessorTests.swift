@@ -12,6 +12,11 @@ import Testing
     #expect(!Processor.modelName.isEmpty)
   }
 
+  @Test func instructionSetsThatAreNotUsedAreTold() {
+    #expect(Processor.refusedISA(wanted: "avx9000") == "avx9000")
+    #expect([nil, "", Processor.isa].allSatisfy { Processor.refusedISA(wanted: $0) == nil })
+  }
+
   @Test func bandwidthIsMeasured() throws {
     let pool = ThreadPool(threads: 2, niceness: 0)
     #expect(try ReadBandwidth(byteCount: 8 << 20, pool: pool).measure() > 0)

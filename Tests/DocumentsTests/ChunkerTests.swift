@@ -94,7 +94,7 @@ import Testing
 
   private func chunks(_ string: String, size: Int, overlap: Int = 0) -> [(String, String?)] {
     let text = ScalarText(string)
-    let places = ChunkPlaces(text, format: "markdown")
+    let places = ChunkPlaces(text, format: "markdown", strategy: .markdown)
     return MarkdownChunker(size: size, overlap: overlap, limit: nil).chunks(of: text)
       .map { (text.string($0), places.heading(of: $0)) }
   }
@@ -136,16 +136,21 @@ import Testing
 
   @Test func pagesEndInFormFeeds() {
     let text = ScalarText("one\u{0C}two\u{0C}\u{0C}four")
-    let places = ChunkPlaces(text, format: "pdf")
+    let places = ChunkPlaces(text, format: "pdf", strategy: .sentences)
     #expect([0..<3, 4..<7, 9..<13].map(places.page) == [1, 2, 4])
     #expect(places.heading(of: 0..<3) == nil)
-    #expect(ChunkPlaces(ScalarText("one"), format: nil).page(of: 0..<3) == nil)
+    #expect(ChunkPlaces(ScalarText("one"), format: nil, strategy: .none).page(of: 0..<3) == nil)
   }
 
   @Test func commentsOfCodeAreNoHeadings() {
     let text = ScalarText("# a comment\nx = 1")
-    #expect(ChunkPlaces(text, format: "python").heading(of: 0..<17) == nil)
-    #expect(ChunkPlaces(text, format: "html").heading(of: 0..<17) == "a comment")
+    func heading(_ format: String?, _ strategy: ChunkingStrategy) -> String? {
+      ChunkPlaces(text, format: format, strategy: strategy).heading(of: 0..<17)
+    }
+    #expect(heading("python", .code) == nil && heading("python", .markdown) == nil)
+    #expect(heading("html", .sentences) == "a comment")
+    // A text of which nothing is known is Markdown where it is cut as such.
+    #expect(heading(nil, .sentences) == nil && heading(nil, .markdown) == "a comment")
   }
 
   // MARK: Tokens

@@ -64,9 +64,22 @@ import Testing
     let cases = try Self.cases(.recursive)
     #expect(cases.count > 25)
     for golden in cases {
-      let chunks = golden.settings.chunker(limit: nil).chunks(of: golden.text)
-      #expect(chunks.map(golden.text.string) == golden.chunks)
+      // A limit that is never reached changes nothing.
+      for limit in [nil, TokenLimit.words(maximum: 1_000_000)] {
+        let chunks = golden.settings.chunker(limit: limit).chunks(of: golden.text)
+        #expect(chunks.map(golden.text.string) == golden.chunks)
+      }
     }
+  }
+
+  /// LangChain repeats the end of a chunk as a chunk of its own where only white space follows.
+  @Test func repeatedEndsAreKeptUnderALimit() {
+    let text = ScalarText("\n a\n\nbb\n\n")
+    var settings = ChunkingSettings()
+    settings.strategy = .recursive
+    (settings.size, settings.overlap) = (8, 4)
+    let chunks = settings.chunker(limit: .words(maximum: 9)).chunks(of: text)
+    #expect(chunks.map(text.string) == ["a\n\nbb", "bb"])
   }
 
   @Test func codeCutsLikeLangChain() throws {

@@ -45,6 +45,13 @@ import Testing
     #expect(sentences(text) == expected)
   }
 
+  /// Each of these took hours where every scalar had its run, or its sentence, looked at anew.
+  @Test(arguments: ["x.\"", ".", ".)", "\r", "a\"b.'c", "?!x"])
+  func textsWithoutSentencesTakeOneLook(piece: String) {
+    let text = String(repeating: piece, count: 200_000) + "x"
+    #expect(SentenceBoundaries(ScalarText(text)).sentences().count == 1)
+  }
+
   private static let story = """
     The martlet is a bird without feet. It never lands! Naïve readers ask: why? Because re\u{301}sume\u{301}s \
     say so. 👩‍👩‍👧 families like it. 模型很好。检索文档很快！它们都在这里。

@@ -114,6 +114,14 @@ struct AnswerMetricsTests {
     #expect(records[1].passages == [1: "一", 7: "七"])
   }
 
+  /// What isn't a line end of files may stand in a JSON string.
+  @Test(arguments: ["\u{2028}", "\u{2029}", "\u{85}", "\u{7F}"])
+  func linesEndInLineFeedsOnly(separator: String) throws {
+    let line = #"{"question": "one\#(separator)two", "answer": "a"}"#
+    let records = try read("\(line)\r\n\r\n\(line)\n")
+    #expect(records.map(\.question) == Array(repeating: "one\(separator)two", count: 2))
+  }
+
   @Test(arguments: [
     "{", "[]", #"{"answer": "a"}"#, #"{"question": "q"}"#, #"{"question": "q", "answers": []}"#,
     #"{"question": "q", "answer": "a", "passages": 5}"#,

@@ -24,6 +24,21 @@ import Testing
     #expect(fused.allSatisfy { $0.scores.fused == $0.score })
   }
 
+  @Test func explanationsTellWhatEachQueryAdds() throws {
+    func explained(_ id: String, _ part: String) -> RetrievedChunk {
+      var chunk = chunk(id)
+      chunk.explanation = .string(part)
+      return chunk
+    }
+    let fused = RankFusion.fuse(
+      [[explained("a", "a0"), explained("b", "b0")], [explained("b", "b1")]], count: 2)
+    let parts = try #require(fused[0].explanation?["queries"]?.array)
+    #expect(fused[0].id == "b" && parts.map { $0["explain"] } == ["b0", "b1"])
+    #expect(parts.map { $0["query"]?.int } == [0, 1] && parts.map { $0["rank"]?.int } == [2, 1])
+    #expect(parts.compactMap { $0["contribution"]?.double }.reduce(0, +) == fused[0].score)
+    #expect(RankFusion.fuse([[chunk("a")]], count: 1)[0].explanation == nil)
+  }
+
   @Test func equalsKeepTheOrderInWhichTheyAreMet() {
     let fused = RankFusion.fuse([[chunk("x")], [chunk("a")], [chunk("m")]], count: 2)
     #expect(fused.map(\.id) == ["x", "a"])

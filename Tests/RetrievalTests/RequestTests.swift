@@ -94,6 +94,11 @@ import Testing
     (#"{"query":"a","dedupe":{"threshold":1}}"#, "dedupe.threshold"),
     (#"{"query":"a","rerank":{"top_k":1}}"#, "rerank.top_k"),
     (#"{"query":"a","filter":{"type":"eq","key":"a","val":1}}"#, "filter.val"),
+    (#"{"query":"a","filter":{"type":"eq","key":"a","value":1,"filters":[]}}"#, "filter.filters"),
+    (
+      #"{"query":"a","filter":{"type":"not","key":"a","filters":[{"type":"exists","key":"b"}]}}"#,
+      "filter.key"
+    ),
   ]) func refusals(text: String, field: String) throws {
     let value = try json(text)
     let error = try #require(refusal { _ = try RetrievalRequest(json: value) })

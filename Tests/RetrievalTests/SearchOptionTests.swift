@@ -107,6 +107,39 @@ import Testing
     }
   }
 
+  /// More chunks of one document than are looked at first, all better than the others'.
+  @Test(arguments: RetrievalMode.allCases, [true, false])
+  func longDocumentsDontCrowdOutOthersEither(mode: RetrievalMode, isDeduplicated: Bool) async throws
+  {
+    let test = try await TestStore()
+    var update = CollectionSettingsUpdate()
+    update.strategy = .characters
+    (update.size, update.overlap) = (10, 0)
+    _ = try await test.store.putCollection("default", update)
+    let long = Array(repeating: "tea tea 茶", count: 300).joined(separator: "\n\n")
+    let others = (0..<3).map { ("o\($0)", "a word \(Array("xyz")[$0]) beside tea and 茶 \($0)") }
+    try await test.put(Dictionary(uniqueKeysWithValues: [("long", long)] + others))
+    for query in ["tea", "茶"] {
+      let found = try await test.search(query, mode: mode, topK: 3) {
+        if isDeduplicated { $0.deduplication = Deduplication() } else { $0.maximumPerDocument = 1 }
+      }
+      #expect(found.count == 3 && Set(found.map(\.documentID)).count == 3, "\(query)")
+    }
+    let none = try await test.search("tea", mode: mode, topK: 3) {
+      $0.maximumPerDocument = 1
+      $0.minimumScore = 1000
+    }
+    #expect(none.isEmpty)
+  }
+
+  @Test func diversityAnswersAsManyAsAreAskedFor() async throws {
+    let test = try await titled()
+    let found = try await test.search("day", topK: 4) {
+      $0.mmr = MaximalMarginalRelevance(fetchCount: 1)
+    }
+    #expect(found.count == 4)
+  }
+
   // MARK: Context
 
   private static let teaText = """
@@ -174,14 +207,15 @@ import Testing
   }
 
   @Test func sectionsOfTexts() {
-    func section(_ text: String, _ part: String) -> String? {
+    func section(_ text: String, _ part: String, format: String? = nil) -> String? {
       let text = ScalarText(text)
       let wanted = Array(part.unicodeScalars)
       let start = text.scalars.indices.first {
         text.scalars[$0...].starts(with: wanted)
       }
       guard let start else { return nil }
-      return text.string(TextSections(text).section(around: start..<start + wanted.count))
+      return text.string(
+        TextSections(text, format: format).section(around: start..<start + wanted.count))
     }
     #expect(section("一。\n\n二。三。\n \n四。", "三。") == "二。三。")
     #expect(section("one\n\ntwo\nthree\n\nfour", "one") == "one")
@@ -193,6 +227,12 @@ import Testing
       section("# A\n```\n# no heading\n```\nx\n#none\ny", "y")
         == "# A\n```\n# no heading\n```\nx\n#none\ny")
     #expect(section("all of it", "of") == "all of it")
+    #expect(section("A\n===\na\n\nB\n---\nb\n~~~\n# c\n~~~", "# c") == "B\n---\nb\n~~~\n# c\n~~~")
+    // Comments of source code are no headings.
+    let code = "# one\na = 1\n\n# two\nb = 2"
+    #expect(section(code, "a = 1") == "# one\na = 1\n\n")
+    #expect(section(code, "a = 1", format: "python") == "# one\na = 1")
+    #expect(section(code, "a = 1\n\n# two", format: "python") == code)
   }
 
   @Test func contextsAreLimitedAroundTheirChunk() {

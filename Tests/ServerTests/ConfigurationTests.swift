@@ -39,6 +39,14 @@ struct ConfigurationTests {
     ) { try load(file: "colour: red\n") }
   }
 
+  @Test func variablesThatAreNoSettingsAreNoticed() {
+    let found = ServerConfiguration.misspelt(in: [
+      "MARTLET_THREDS": "2", "MARTLET_THREADS": "2", "MARTLET_ISA": "avx2", "THREDS": "2",
+      "MARTLET_SERVICE_PORT_HTTP": "8080",
+    ])
+    #expect(found.map(\.name) == ["MARTLET_THREDS"] && found.map(\.meant) == ["MARTLET_THREADS"])
+  }
+
   @Test(arguments: [
     ("port", "70000"), ("port", "http"), ("threads", "0"), ("quantize", "int3"),
     ("allow_unauthenticated", "perhaps"), ("log_level", "loud"), ("host", ""),

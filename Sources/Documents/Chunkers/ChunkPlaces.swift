@@ -5,10 +5,12 @@ package struct ChunkPlaces {
   private let pageEnds: [Int]
   private let outline: MarkdownOutline?
 
-  /// - Parameter format: what the document was made from
-  package init(_ text: ScalarText, format: String?) {
+  /// - Parameters:
+  ///   - format: what the document was made from; where nothing says so, a text that is cut as
+  ///     Markdown is Markdown
+  package init(_ text: ScalarText, format: String?, strategy: ChunkingStrategy) {
     pageEnds = text.scalars.indices.filter { text.scalars[$0] == "\u{0C}" }
-    let hasHeadings = format.map(ExtractedFormat.withHeadings.contains) ?? false
+    let hasHeadings = ExtractedFormat.hasHeadings(format) ?? (strategy == .markdown)
     outline = hasHeadings ? MarkdownOutline(text) : nil
   }
 

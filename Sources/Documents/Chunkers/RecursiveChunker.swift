@@ -1,7 +1,7 @@
 // Cuts at paragraphs, then lines, then words, then anywhere: the coarsest separator that makes
 // pieces small enough, with the same cuts as LangChain's RecursiveCharacterTextSplitter; for source
-// code at what begins definitions first. Separators stay at the start of the piece that they precede. With a token limit, a chunk that the embedding
-// model wouldn't see whole is cut again by half its size.
+// code at what begins definitions first. Separators stay at the start of the piece that they precede.
+// With a token limit, a chunk that the embedding model wouldn't see whole is cut again by half its size.
 
 struct RecursiveChunker: Chunker {
   let size: Int
@@ -13,7 +13,9 @@ struct RecursiveChunker: Chunker {
   func chunks(of text: ScalarText) -> [Range<Int>] {
     let chunks = split(0..<text.count, of: text, separators: separators[...], size: size)
     guard let limit else { return chunks }
-    return ascending(chunks.flatMap { fit($0, of: text, size: size, limit: limit) })
+    let fitting = chunks.flatMap { fit($0, of: text, size: size, limit: limit) }
+    // Where the model sees them all, the cuts are LangChain's, the ends that it repeats included.
+    return fitting == chunks ? chunks : ascending(fitting)
   }
 
   /// In order, without those that lie within others: parts of a chunk may come to lie behind the

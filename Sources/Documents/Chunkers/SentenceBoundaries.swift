@@ -12,40 +12,62 @@ struct SentenceBoundaries {
 
   func sentences() -> [Range<Int>] {
     var sentences: [Range<Int>] = []
-    var start = 0
+    var scan = Scan(start: 0)
     var position = 0
     while position < scalars.count {
-      guard let end = boundary(at: position, sentenceStart: start) else {
+      guard let end = boundary(at: position, &scan) else {
+        scan.pass(scalars[position])
         position += 1
         continue
       }
       let next = skipWhitespace(from: end)
-      sentences.append(start..<next)
-      start = next
+      sentences.append(scan.start..<next)
+      scan = Scan(start: next)
       position = next
     }
-    if start < scalars.count { sentences.append(start..<scalars.count) }
+    if scan.start < scalars.count { sentences.append(scan.start..<scalars.count) }
     return sentences
   }
 
+  /// What is known of a sentence up to where it is looked at. Without it, each scalar of a long run
+  /// would be the beginning of another look at the whole run, or at the whole sentence.
+  private struct Scan {
+    let start: Int
+    /// Straight quotes that are open.
+    var quotes: Set<Unicode.Scalar> = []
+    /// Where the last run of terminators ends, and where the closers behind it do.
+    var terminators = 0
+    var closers = 0
+    /// Line ends before here don't end the sentence.
+    var unbroken = 0
+
+    mutating func pass(_ scalar: Unicode.Scalar) {
+      guard scalar == "\"" || scalar == "'" else { return }
+      if quotes.remove(scalar) == nil { quotes.insert(scalar) }
+    }
+  }
+
   /// The end of the sentence that the scalar at `position` ends, quotes included.
-  private func boundary(at position: Int, sentenceStart: Int) -> Int? {
+  private func boundary(at position: Int, _ scan: inout Scan) -> Int? {
     switch scalars[position] {
     case "。", "！", "？", "；", "｡", "．":
-      return skipClosers(from: skipTerminators(from: position + 1), sentenceStart)
+      return closed(position, &scan)
     case "…":
-      let end = skipClosers(from: skipTerminators(from: position + 1), sentenceStart)
+      let end = closed(position, &scan)
       // Chinese writes no space after it; English does, and goes on in lower case.
       return follows(end, with: { TextScanner.isIdeographic($0) }) || endsWord(at: end)
         ? end : nil
     case "!", "?":
-      let end = skipClosers(from: skipTerminators(from: position + 1), sentenceStart)
+      let end = closed(position, &scan)
       return endsWord(at: end) ? end : nil
     case ".":
-      let end = skipClosers(from: skipTerminators(from: position + 1), sentenceStart)
-      return endsWord(at: end) && !isAbbreviation(dot: position, end, sentenceStart) ? end : nil
+      let end = closed(position, &scan)
+      return endsWord(at: end) && !isAbbreviation(dot: position, end, scan.start) ? end : nil
     case "\n", "\r", "\u{2028}", "\u{2029}":
-      return endsLine(at: position) ? position : nil
+      guard position >= scan.unbroken else { return nil }
+      if endsLine(at: position) { return position }
+      scan.unbroken = skipWhitespace(from: position)
+      return nil
     default:
       return nil
     }
@@ -53,26 +75,21 @@ struct SentenceBoundaries {
 
   // MARK: Looking ahead
 
-  private func skipTerminators(from start: Int) -> Int {
-    var position = start
-    while position < scalars.count, Self.terminators.contains(scalars[position]) { position += 1 }
-    return position
-  }
-
-  /// Past closing quotes and brackets; a straight quote closes only if one is open.
-  private func skipClosers(from start: Int, _ sentenceStart: Int) -> Int {
-    var position = start
-    while position < scalars.count {
-      let scalar = scalars[position]
-      if scalar == "\"" || scalar == "'" {
-        let count = scalars[sentenceStart..<position].count { $0 == scalar }
-        guard count % 2 == 1 else { break }
-      } else if !Self.closers.contains(scalar) {
-        break
-      }
-      position += 1
+  /// Past a run of terminators, closing quotes and brackets; a straight quote closes only if one is
+  /// open.
+  private func closed(_ position: Int, _ scan: inout Scan) -> Int {
+    if position < scan.terminators { return scan.closers }
+    var end = position + 1
+    while end < scalars.count, Self.terminators.contains(scalars[end]) { end += 1 }
+    scan.terminators = end
+    var quotes = scan.quotes
+    while end < scalars.count {
+      let scalar = scalars[end]
+      guard Self.closers.contains(scalar) || quotes.remove(scalar) != nil else { break }
+      end += 1
     }
-    return position
+    scan.closers = end
+    return end
   }
 
   private func skipWhitespace(from start: Int) -> Int {

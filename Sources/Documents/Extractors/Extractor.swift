@@ -107,5 +107,8 @@ extension Extractor {
 package enum ExtractedFormat {
   package static let key = "format"
   /// Formats whose text is Markdown, either from the start or as it was extracted.
-  static let withHeadings: Set<String> = ["markdown", "html", "docx", "odt", "epub"]
+  private static let withHeadings: Set<String> = ["markdown", "html", "docx", "odt", "epub"]
+
+  /// Whether lines with number signs in front are headings; nil where nothing is known.
+  static func hasHeadings(_ format: String?) -> Bool? { format.map(withHeadings.contains) }
 }

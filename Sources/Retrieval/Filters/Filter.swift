@@ -38,13 +38,14 @@ extension Filter {
     guard let type = try fields.string("type") else {
       throw fields.invalid("type", "missing; use one of \(knownTypes)")
     }
-    try fields.refuseOthers(than: ["type", "key", "value", "filters"])
     if let comparison = FilterComparison(rawValue: type) {
+      try fields.refuseOthers(than: ["type", "key", "value"])
       return try readComparison(comparison, fields)
     }
     guard ["and", "or", "not"].contains(type) else {
       throw fields.invalid("type", "\"\(type)\" is none of \(knownTypes)")
     }
+    try fields.refuseOthers(than: ["type", "filters"])
     guard let list = fields.value("filters")?.array, !list.isEmpty else {
       throw fields.invalid("filters", "\"\(type)\" needs an array of at least one filter")
     }

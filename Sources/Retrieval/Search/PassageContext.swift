@@ -17,7 +17,10 @@ struct PassageContext {
     self.database = database
   }
 
-  mutating func around(_ chunk: ChunkRecord, ofDocument document: Int64) throws -> ChunkContext? {
+  /// - Parameter format: what the document was made from
+  mutating func around(
+    _ chunk: ChunkRecord, ofDocument document: Int64, format: String?
+  ) throws -> ChunkContext? {
     guard let text = try text(of: document) else { return nil }
     // A damaged row can say anything.
     guard 0 <= chunk.start, chunk.start <= chunk.end, chunk.end <= text.count else { return nil }
@@ -29,7 +32,7 @@ struct PassageContext {
       let neighbours = try ChunkRecord.extent(
         of: document, ordinals: middle - expansion.count...middle + expansion.count, database)
       wanted = (neighbours ?? own).clamped(to: 0..<text.count)
-    case .section: wanted = TextSections(text).section(around: own)
+    case .section: wanted = TextSections(text, format: format).section(around: own)
     case .document: wanted = 0..<text.count
     }
     let range = Self.limited(wanted, around: own, to: expansion.maximumSize)
@@ -61,33 +64,19 @@ struct PassageContext {
 /// Headings and paragraphs of a text.
 struct TextSections {
   private let text: ScalarText
-  private var headings: [(level: Int, start: Int)] = []
+  private let headings: [(level: Int, start: Int)]
   /// Where lines without anything to read begin and end.
   private var emptyLines: [Range<Int>] = []
 
-  init(_ text: ScalarText) {
+  init(_ text: ScalarText, format: String? = nil) {
     self.text = text
+    headings = MarkdownHeadings.find(in: text, format: format)
     var start = 0
-    var isCode = false
     while start < text.count {
       let end = text.scalars[start...].firstIndex(of: "\n") ?? text.count
-      let line = text.trimmed(start..<end)
-      if line.isEmpty { emptyLines.append(start..<end) }
-      if text.scalars[line].starts(with: "```".unicodeScalars) { isCode.toggle() }
-      if !isCode, let level = Self.headingLevel(text.scalars[start..<end]) {
-        headings.append((level, start))
-      }
+      if text.trimmed(start..<end).isEmpty { emptyLines.append(start..<end) }
       start = end + 1
     }
-  }
-
-  /// CommonMark, section 4.2: one to six number signs and a space.
-  private static func headingLevel(_ line: ArraySlice<Unicode.Scalar>) -> Int? {
-    let level = line.prefix { $0 == "#" }.count
-    guard (1...6).contains(level), line.count > level,
-      line[line.startIndex + level] == " " || line[line.startIndex + level] == "\t"
-    else { return nil }
-    return level
   }
 
   func section(around range: Range<Int>) -> Range<Int> {

@@ -3,6 +3,7 @@
 // Synchronous: it runs on a database reader's queue with the thread pool beside it.
 
 import Compute
+import Documents
 import GRDB
 import JSON
 import SearchIndex
@@ -36,23 +37,57 @@ struct PassageSearch {
     let dense = usesVectors ? search.top(depth, for: vectors.map { $0 ?? [] }) : []
     return try queries.indices.map { number in
       let words = try words(queries[number], mask)
-      var candidates = rank(vectors[number], usesVectors ? dense[number] : [], search, words)
-      if let minimum = request.minimumScore {
-        candidates.removeAll {
-          (usesVectors ? $0.dense : $0.sparse).score ?? -.infinity < minimum
-        }
+      var found = Found(
+        depth: depth, dense: usesVectors ? dense[number] : [], sparse: words?.top(depth) ?? [])
+      func chosen() -> [Candidate] {
+        select(rank(vectors[number], found, search, words), vectors[number])
       }
-      return try passages(for: select(candidates, vectors[number]), words)
+      var candidates = chosen()
+      // One document's chunks, or one text's copies, may be all that was found so far.
+      for _ in 0..<Self.furtherLooks where candidates.count < request.topK && mayHaveMore(found) {
+        let depth = found.depth * Self.furtherDepth
+        found = Found(
+          depth: depth,
+          dense: usesVectors ? search.top(depth, for: [vectors[number] ?? []])[0] : [],
+          sparse: words?.top(depth) ?? [])
+        candidates = chosen()
+      }
+      return try passages(for: candidates, words)
     }
+  }
+
+  /// The best of each side, as many as asked for where there are as many.
+  private struct Found {
+    var depth: Int
+    var dense: [ScoredRow]
+    var sparse: [ScoredRow]
+  }
+
+  /// How often more candidates are looked for, and how many times as many each time.
+  private static let (furtherLooks, furtherDepth) = (3, 8)
+
+  /// Whether candidates further down could be answered in the place of repetitions.
+  private func mayHaveMore(_ found: Found) -> Bool {
+    guard isThinned else { return false }
+    if let minimum = request.minimumScore {
+      let judged = request.effectiveMode == .sparse ? found.sparse : found.dense
+      if let last = judged.last, last.score < minimum { return false }
+    }
+    return found.dense.count == found.depth || found.sparse.count == found.depth
   }
 
   /// Candidates from each side. Where some will be left out, more are needed than are answered.
   private var depth: Int {
-    let answered = max(request.topK, request.mmr?.fetchCount ?? 0)
-    let isThinned = request.deduplication != nil || request.maximumPerDocument != nil
-    let wanted = isThinned ? 4 * answered : answered
+    let wanted = isThinned ? 4 * pooledCount : pooledCount
     return isThinned || request.effectiveMode == .hybrid ? max(wanted, Self.candidateCount) : wanted
   }
+
+  private var isThinned: Bool {
+    request.deduplication != nil || request.maximumPerDocument != nil
+  }
+
+  /// Candidates that are answered, or that those are chosen from.
+  private var pooledCount: Int { max(request.topK, request.mmr?.fetchCount ?? 0) }
 
   /// The lexical side; nil in dense mode.
   private func words(_ query: PassageQuery, _ mask: RowBitmap?) throws(ComputeError) -> WordSearch?
@@ -63,25 +98,35 @@ struct PassageSearch {
       pool: pool)
   }
 
-  /// Candidates with their scores, the best first.
+  /// Candidates with their scores, the best first, none below the threshold.
   private func rank(
-    _ vector: [Float]?, _ dense: [ScoredRow], _ search: VectorSearch, _ words: WordSearch?
+    _ vector: [Float]?, _ found: Found, _ search: VectorSearch, _ words: WordSearch?
+  ) -> [Candidate] {
+    var candidates = fused(vector, found, search, words)
+    if let minimum = request.minimumScore {
+      let isSparse = request.effectiveMode == .sparse
+      candidates.removeAll { (isSparse ? $0.sparse : $0.dense).score ?? -.infinity < minimum }
+    }
+    return candidates
+  }
+
+  private func fused(
+    _ vector: [Float]?, _ found: Found, _ search: VectorSearch, _ words: WordSearch?
   ) -> [Candidate] {
     guard let words else {
-      return dense.enumerated().map { rank, hit in
+      return found.dense.enumerated().map { rank, hit in
         Candidate(
           row: hit.row, dense: SideScore(score: hit.score, rank: rank + 1), score: hit.score)
       }
     }
-    let sparse = words.top(depth)
     guard request.effectiveMode == .hybrid, let vector else {
-      return sparse.enumerated().map { rank, hit in
+      return found.sparse.enumerated().map { rank, hit in
         Candidate(
           row: hit.row, sparse: SideScore(score: hit.score, rank: rank + 1), score: hit.score)
       }
     }
     return Fusion.fuse(
-      dense: dense, sparse: sparse, method: request.fusion,
+      dense: found.dense, sparse: found.sparse, method: request.fusion,
       denseScore: { search.score(vector, row: $0) }, sparseScores: words.scores(ofRows:))
   }
 
@@ -94,7 +139,7 @@ struct PassageSearch {
     let repetitions = RepetitionFilter(
       deduplication: request.deduplication, maximumPerDocument: request.maximumPerDocument)
     let pool = repetitions.first(
-      request.mmr?.fetchCount ?? request.topK, of: candidates,
+      pooledCount, of: candidates,
       document: { index.documentSlots[$0.row] }, likeness: likeness)
     guard let mmr = request.mmr else { return pool }
     return mmr.select(
@@ -138,7 +183,9 @@ struct PassageSearch {
           dense: candidate.dense.score, sparse: candidate.sparse.score, fused: candidate.fused),
         start: chunk.start, end: chunk.end, metadata: document.metadata,
         page: chunk.page, heading: chunk.heading,
-        context: try context?.around(chunk, ofDocument: document.rowID),
+        context: try context?.around(
+          chunk, ofDocument: document.rowID,
+          format: document.metadata[ExtractedFormat.key]?.string),
         explanation: explanation?.json(of: candidate))
     }
   }

@@ -43,6 +43,9 @@ extension DatabaseCopy {
   package static func restore(_ file: String, dataDirectory: String, replacing: Bool)
     throws(RetrievalError) -> DatabaseCopy
   {
+    guard FileManager.default.fileExists(atPath: file) else {
+      throw .copyRefused(path: file, message: "there is no such file")
+    }
     guard try StoreDatabase.version(ofFile: file) != nil else {
       throw .copyRefused(path: file, message: "there is no martlet database in it")
     }

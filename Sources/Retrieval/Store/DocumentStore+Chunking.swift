@@ -22,7 +22,7 @@ extension DocumentStore {
         var document = document
         let text = ScalarText(document.text)
         let chunker = settings.chunker(limit: limit, format: document.format)
-        document.cut(text, at: chunker.chunks(of: text))
+        document.cut(text, at: chunker.chunks(of: text), settings.strategy)
         return document
       }
     }
@@ -61,7 +61,7 @@ extension DocumentStore {
         guard let plan = plans[index] else { return documents[index] }
         var document = documents[index]
         let text = ScalarText(document.text)
-        document.cut(text, at: chunker.chunks(of: text, plan, vectors: embedded[index]))
+        document.cut(text, at: chunker.chunks(of: text, plan, vectors: embedded[index]), .semantic)
         return document
       }
     }

@@ -86,9 +86,9 @@ struct PreparedDocument: Sendable {
   var format: String? { metadata[ExtractedFormat.key]?.string }
 
   /// Takes over chunks, as ranges of the text.
-  mutating func cut(_ text: ScalarText, at ranges: [Range<Int>]) {
+  mutating func cut(_ text: ScalarText, at ranges: [Range<Int>], _ strategy: ChunkingStrategy) {
     isCut = true
-    let places = ChunkPlaces(text, format: format)
+    let places = ChunkPlaces(text, format: format, strategy: strategy)
     chunks = ranges.map { range in
       PreparedChunk(
         range: range, text: text.string(range), page: places.page(of: range),

@@ -60,6 +60,23 @@ extension ServerConfiguration {
     return configuration
   }
 
+  /// Variables that look like settings and are none, with what was probably meant. They stay without
+  /// effect: containers set variables of such names that nobody here asked for.
+  package static func misspelt(in environment: [String: String]) -> [(name: String, meant: String)]
+  {
+    let prefix = "MARTLET_"
+    let known = Set(Setting.all.map(\.environmentVariable) + otherVariables)
+    return environment.keys.sorted().filter { $0.hasPrefix(prefix) && !known.contains($0) }
+      .compactMap { name in
+        nearestKey(to: name.dropFirst(prefix.count).lowercased()).map {
+          (name, prefix + $0.uppercased())
+        }
+      }
+  }
+
+  /// Read elsewhere.
+  private static let otherVariables = ["MARTLET_CONFIG", "MARTLET_ISA", "MARTLET_API_KEY"]
+
   /// The effective settings as the lines of a YAML file.
   package var yaml: String {
     Setting.all.map { "\($0.key): \($0.read(self) ?? "~")" }.joined(separator: "\n") + "\n"

@@ -50,6 +50,7 @@ struct DocumentAnswer: Sendable {
     let outcome =
       candidates.isEmpty
       ? ChainOutcome(step: .fixed(notFound(found))) : try await run(candidates, builder)
+    try requirePassages(outcome)
     finder.metrics.retrievalAnswers.increment(
       outcome.step.isFixed ? "not_found" : options.chain.rawValue)
     let kept = Set(outcome.used.map(\.result))
@@ -64,6 +65,20 @@ struct DocumentAnswer: Sendable {
         calls: calls.json),
       usage: calls.usage,
       marginalCandidates: options.chain == .ragSequence ? options.candidates : nil)
+  }
+
+  /// What a model says without the passages that were found would be its own invention. Messages that
+  /// are too long by themselves are the engine's to refuse.
+  private func requirePassages(_ outcome: ChainOutcome) throws(APIError) {
+    guard case .prompt(let prompt) = outcome.step, outcome.used.isEmpty,
+      prompt.count <= calls.renderer.model.contextLength
+    else { return }
+    throw .invalid(
+      """
+      None of the passages that were found fits into the prompt beside the messages. Shorten these, \
+      lower max_tokens, raise retrieval.context_tokens, or start the server with a larger --context.
+      """,
+      param: "retrieval.context_tokens", code: "no_passage_fits")
   }
 
   private func notFound(_ found: FoundPassages) -> String {

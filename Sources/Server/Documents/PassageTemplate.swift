@@ -1,7 +1,7 @@
 // How passages are put before the model: a Jinja template whose text follows the caller's own system
-// message. It sees `passages` (n, text, id, document_id, score, start, end, metadata), `question`,
-// `language` ("en" or "zh") and, in a refine chain, `answer`, the answer so far. Rendering is bounded
-// far below what the bounds of chat templates are, since this one comes with a request.
+// message. It sees `passages` (n, text, id, document_id, score, start, end, page, heading, metadata),
+// `question`, `language` ("en" or "zh") and, in a refine chain, `answer`, the answer so far. Rendering
+// is bounded far below what the bounds of chat templates are, since this one comes with a request.
 
 import JSON
 import Jinja
@@ -21,6 +21,8 @@ struct NumberedPassage: Sendable {
       "n": .integer(Int64(number)), "text": .string(text), "id": .string(chunk.id),
       "document_id": .string(chunk.documentID), "score": .double(chunk.score),
       "start": .integer(Int64(chunk.start)), "end": .integer(Int64(chunk.end)),
+      "page": chunk.page.map { .integer(Int64($0)) } ?? .null,
+      "heading": chunk.heading.map(JSONValue.string) ?? .null,
       "metadata": .object(chunk.metadata),
     ]
   }

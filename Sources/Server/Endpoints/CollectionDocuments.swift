@@ -25,6 +25,7 @@ struct CollectionDocuments: Sendable {
     var documents: [DocumentInput] = []
     let upload = try DocumentUpload(of: request)
     for file in upload.files { documents += try await store.documents(from: file) }
+    if let id = request.parameters["id"] { try Self.name(&documents, id) }
     let turn = try upload.origin.map { origin in
       guard request.parameters["id"] == nil else {
         throw APIError.invalid(
@@ -44,6 +45,22 @@ struct CollectionDocuments: Sendable {
     RequestTrace.note("documents", report.documents)
     RequestTrace.note("chunks", report.chunks)
     return try .json(report.json)
+  }
+
+  /// Under the id of a path belongs one document, which has no other.
+  private static func name(_ documents: inout [DocumentInput], _ id: String) throws(APIError) {
+    guard documents.count == 1 else {
+      throw .invalid(
+        "The path names one document and the body holds \(documents.count); send them to the path "
+          + "without an id.", param: "id")
+    }
+    let own = documents[0].id ?? id
+    guard own == id else {
+      throw .invalid(
+        "The path names the document '\(id)' and the body '\(own)'; leave one of them out.",
+        param: "id")
+    }
+    documents[0].id = id
   }
 
   /// Stores the documents a few at a time while nobody waits.
@@ -73,6 +90,7 @@ struct CollectionDocuments: Sendable {
   }
 
   func list(_ request: Request) async throws -> Response {
+    try request.refuseOtherParameters(than: ["limit", "after", "source"])
     var limit = 100
     if let text = request.queryValue("limit") {
       guard let number = Int(text) else {
@@ -93,7 +111,9 @@ struct CollectionDocuments: Sendable {
 
   /// `{"metadata": {...}}`; nothing is embedded again.
   func updateMetadata(_ request: Request) async throws -> Response {
-    guard let metadata = try request.json()["metadata"]?.object else {
+    let body = try JSONFields(request.json())
+    try body.refuseOthers(than: ["metadata"])
+    guard let metadata = body.value("metadata")?.object else {
       throw APIError.invalid("metadata must be an object.", param: "metadata")
     }
     let document = try await state.documentStore().patchDocument(
@@ -108,22 +128,23 @@ struct CollectionDocuments: Sendable {
 
   /// `{"filter": {...}}`, or `{"ids": [...]}` and perhaps the `source` that they must still be of.
   func deleteMatching(_ request: Request) async throws -> Response {
-    let body = try request.json()
+    let body = try JSONFields(request.json())
+    try body.refuseOthers(than: ["filter", "ids", "source"])
     let store = try state.documentStore()
+    let source = try body.string("source")
     let count: Int
-    let list = body["ids"].flatMap { $0 == .null ? nil : $0 }
-    switch (body["filter"].flatMap { $0 == .null ? nil : $0 }, list) {
+    switch (body.value("filter"), body.value("ids")) {
     case (let filter?, nil):
+      // Left unread, it would be documents of other sources that are deleted.
+      guard source == nil else {
+        throw APIError.invalid("source goes with ids, not with a filter.", param: "source")
+      }
       count = try await store.deleteDocuments(
         matching: try Filter(json: filter), in: request.name)
     case (nil, let list?):
       guard let values = list.array, case let ids = values.compactMap(\.string),
         ids.count == values.count
       else { throw APIError.invalid("ids must be an array of strings.", param: "ids") }
-      let source = body["source"]?.string
-      guard source != nil || (body["source"] ?? .null) == .null else {
-        throw APIError.invalid("source must be a string.", param: "source")
-      }
       count = try await store.deleteDocuments(ids, of: source, in: request.name)
     default:
       throw APIError.invalid("Say which documents by filter or by ids.", param: "filter")

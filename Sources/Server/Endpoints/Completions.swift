@@ -16,6 +16,11 @@ struct Completions: Sendable {
   func respond(to request: Request) async throws -> Response {
     let json = try request.json()
     try UnsupportedFields.check(json)
+    if let retrieval = json["retrieval"], !retrieval.isNull {
+      throw APIError.invalid(
+        "retrieval goes with messages; use /v1/chat/completions.", param: "retrieval",
+        code: "unsupported_parameter")
+    }
     let body = try request.decode(CompletionRequest.self, from: json)
     let model = try state.chatModel(named: body.model)
     let prompts = try prompts(of: body, for: model)

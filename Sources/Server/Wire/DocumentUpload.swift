@@ -12,7 +12,12 @@ struct DocumentUpload {
   /// Of which the upload is all there is now; nil where nothing is said about that.
   let origin: String?
 
+  private static let parameters = [
+    "id", "filename", "metadata", "source", "text_columns", "metadata_columns", "id_column", "wait",
+  ]
+
   init(of request: Request) throws {
+    try request.refuseOtherParameters(than: Self.parameters)
     let type = request.documentType
     guard type.lowercased().hasPrefix("multipart/form-data") else {
       files = [
@@ -28,6 +33,10 @@ struct DocumentUpload {
       form = try MultipartForm(request.body, contentType: type)
     } catch {
       throw APIError.invalid("The form can't be read: \(error).", code: "invalid_form")
+    }
+    let names = form.parts.filter { $0.fileName == nil }.map(\.name)
+    if let other = names.first(where: { !Self.parameters.contains($0) }) {
+      throw APIError.unknownParameter(other, known: Self.parameters)
     }
     let parts = form.parts.filter { $0.fileName != nil }
     guard !parts.isEmpty else {
@@ -54,7 +63,7 @@ struct DocumentUpload {
     let fileName = fileName ?? field("filename")
     var source = DocumentSource(
       bytes: bytes, contentType: type, fileName: fileName,
-      id: request.parameters["id"] ?? field("id") ?? fileName, fields: fields(field))
+      id: request.parameters["id"] ?? field("id") ?? fileName, fields: try fields(field))
     if let text = field("metadata") {
       guard let metadata = try? JSONValue(parsing: text).object else {
         throw APIError.invalid("metadata must be a JSON object.", param: "metadata")
@@ -64,11 +73,16 @@ struct DocumentUpload {
     return source
   }
 
-  private static func fields(_ field: (String) -> String?) -> FieldMap? {
+  private static func fields(_ field: (String) -> String?) throws(APIError) -> FieldMap? {
     func names(_ key: String) -> [String]? {
       field(key).map { $0.split(separator: ",").map { String($0.trimmingSpaces) } }
     }
-    guard let text = names("text_columns"), !text.isEmpty else { return nil }
+    guard let text = names("text_columns"), !text.isEmpty else {
+      for key in ["metadata_columns", "id_column"] where field(key) != nil {
+        throw .invalid("\(key) goes with text_columns: say which columns are text.", param: key)
+      }
+      return nil
+    }
     return FieldMap(text: text, metadata: names("metadata_columns"), id: field("id_column"))
   }
 }

@@ -24,6 +24,12 @@ extension Request {
     }
   }
 
+  /// Refuses parameters of the query by other names: one that was misspelt would silently not count.
+  func refuseOtherParameters(than known: [String]) throws(APIError) {
+    guard let other = query.first(where: { !known.contains($0.name) }) else { return }
+    throw .unknownParameter(other.name, known: known)
+  }
+
   func decode<Body: Decodable>(
     _ type: Body.Type, from value: JSONValue
   ) throws(APIError) -> Body {

@@ -7,7 +7,10 @@ import Synchronization
 struct ChatCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "chat", abstract: "Talk to the chat model.",
-    discussion: "Without a question it reads one per line; Ctrl-D ends the conversation.")
+    discussion: """
+      Without a question it reads one per line; Ctrl-D ends the conversation. Below an answer from \
+      documents stand the passages that the model was given; what it writes like [1] cites them.
+      """)
 
   @OptionGroup var client: ClientOptions
   @Option(help: "A system message for the model.")
@@ -21,7 +24,33 @@ struct ChatCommand: AsyncParsableCommand {
   @Option(
     help: "How passages become an answer: stuff, map_reduce, refine, rag_token, rag_sequence.")
   var chain: String?
+  @Option(
+    help: ArgumentHelp(
+      "How passages are found and used, as a chat request's retrieval.", valueName: "json"))
+  var retrieval: String?
   @Argument(help: "The question.") var question: [String] = []
+
+  func validate() throws { _ = try documents() }
+
+  /// The request's `retrieval`; nil where no documents are asked for.
+  func documents() throws -> JSONValue? {
+    guard collection != nil || retrieval != nil else {
+      guard chain == nil else {
+        throw ValidationError("--chain goes with --collection: say which documents to answer from")
+      }
+      return nil
+    }
+    var fields: JSONObject = [:]
+    if let retrieval {
+      guard let given = try? JSONValue(parsing: Array(retrieval.utf8)).object else {
+        throw ValidationError("--retrieval is no JSON object")
+      }
+      fields = given
+    }
+    if let collection { fields["collection"] = .string(collection) }
+    if let chain { fields["chain"] = .string(chain) }
+    return .object(fields)
+  }
 
   func run() async throws {
     let api = try await client.open(needsChatModel: true)
@@ -60,11 +89,7 @@ struct ChatCommand: AsyncParsableCommand {
     var request: JSONObject = ["messages": .array(messages)]
     if let temperature { request["temperature"] = .double(temperature) }
     if let maxTokens { request["max_tokens"] = .integer(Int64(maxTokens)) }
-    if let collection {
-      var retrieval: JSONObject = ["collection": .string(collection)]
-      if let chain { retrieval["chain"] = .string(chain) }
-      request["retrieval"] = .object(retrieval)
-    }
+    request["retrieval"] = try documents()
     if client.json {
       let response = try await api.post("/v1/chat/completions", .object(request))
       Terminal.print(String(decoding: response.serialized(pretty: true), as: UTF8.self))
@@ -72,12 +97,26 @@ struct ChatCommand: AsyncParsableCommand {
     }
     request["stream"] = true
     let text = Mutex("")
+    let sources = Mutex<[JSONValue]>([])
     try await api.stream("/v1/chat/completions", .object(request)) { chunk in
+      if let results = chunk["retrieval"]?["results"]?.array {
+        sources.withLock { $0 = results.filter { $0["used"] == true } }
+      }
       guard let piece = chunk["choices"]?[0]?["delta"]?["content"]?.string else { return }
       text.withLock { $0 += piece }
       Terminal.print(piece, terminator: "")
     }
     Terminal.print("")
+    tell(sources.withLock { $0 })
     return text.withLock { $0 }
+  }
+
+  /// The passages that the model was given, by their numbers.
+  private func tell(_ sources: [JSONValue]) {
+    guard !sources.isEmpty else { return }
+    Terminal.print("")
+    for source in sources.sorted(by: { ($0["n"]?.int ?? 0) < ($1["n"]?.int ?? 0) }) {
+      Terminal.print("[\(source["n"]?.int ?? 0)] \(ResultPlace(source))")
+    }
   }
 }

@@ -44,6 +44,10 @@ struct IngestCommand: AsyncParsableCommand {
     if source.sqlite != nil, source.fields == nil {
       throw ValidationError("--sqlite needs --text-columns: the columns that are text")
     }
+    if source.type != nil || source.id != nil, !paths.contains("-") {
+      throw ValidationError(
+        "--type and --id are for standard input (-); a file is known by its ending and its path")
+    }
     if watch, paths.contains("-") {
       throw ValidationError("standard input can't be watched")
     }

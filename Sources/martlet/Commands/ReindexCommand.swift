@@ -20,6 +20,13 @@ struct ReindexCommand: AsyncParsableCommand {
   @Option(help: "Size of a chunk.") var size: Int?
   @Option(help: "What neighbouring chunks have in common.") var overlap: Int?
   @Option(help: "What the strategy \"characters\" cuts at.") var separator: String?
+  @Option(
+    help: "Percentile of the distances between sentences above which \"semantic\" ends a chunk.")
+  var threshold: Int?
+  @Option(help: "In front of passages when they are embedded, such as 'passage: '.")
+  var passagePrompt: String?
+  @Option(help: "In front of queries when they are embedded, such as 'query: '.")
+  var queryPrompt: String?
   @Option(help: "Language tag, such as en or zh.") var language: String?
   @Option(help: "cosine, dot or euclidean.") var metric: String?
 
@@ -44,14 +51,19 @@ struct ReindexCommand: AsyncParsableCommand {
     }
   }
 
-  private var settings: JSONValue {
+  var settings: JSONValue {
     var chunking: JSONObject = [:]
     chunking["strategy"] = strategy.map(JSONValue.string)
     chunking["size"] = size.map { .integer(Int64($0)) }
     chunking["overlap"] = overlap.map { .integer(Int64($0)) }
     chunking["separator"] = separator.map(JSONValue.string)
+    chunking["threshold"] = threshold.map { .integer(Int64($0)) }
+    var prompts: JSONObject = [:]
+    prompts["passage"] = passagePrompt.map(JSONValue.string)
+    prompts["query"] = queryPrompt.map(JSONValue.string)
     var settings: JSONObject = [:]
     if !chunking.isEmpty { settings["chunking"] = .object(chunking) }
+    if !prompts.isEmpty { settings["prompts"] = .object(prompts) }
     settings["language"] = language.map(JSONValue.string)
     settings["metric"] = metric.map(JSONValue.string)
     return .object(settings)

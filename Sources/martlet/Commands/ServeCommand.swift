@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Dispatch
+import FoundationEssentials
 import Glibc
 import Server
 
@@ -15,6 +16,9 @@ struct ServeCommand: AsyncParsableCommand {
 
   func run() async throws {
     let configuration = try options.load()
+    for (name, meant) in ServerConfiguration.misspelt(in: ProcessInfo.processInfo.environment) {
+      Terminal.error("\(name) is no setting and has no effect; did you mean \(meant)?")
+    }
     if checkConfig {
       do throws(ConfigurationError) {
         _ = try configuration.readAPIKeys()

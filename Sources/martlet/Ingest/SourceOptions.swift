@@ -34,6 +34,13 @@ struct SourceOptions: ParsableArguments {
   @Option(help: ArgumentHelp("SELECT statement for --sqlite.", valueName: "sql"))
   var query: String?
 
+  /// What goes with another option and came without it: it would silently not count.
+  func validate() throws {
+    guard textColumns == nil, metadataColumns != nil || idColumn != nil else { return }
+    throw ValidationError(
+      "--metadata-columns and --id-column go with --text-columns: say which columns are text")
+  }
+
   var fields: FieldMap? {
     func names(_ list: String) -> [String] {
       list.split(separator: ",").map { $0.trimmingPrefix(while: \.isWhitespace) }.map(String.init)

@@ -255,6 +255,21 @@ struct AnswerChainTests {
     await house.stop()
   }
 
+  /// The model would answer all the same, from nothing.
+  @Test(arguments: ["stuff", "map_reduce", "refine", "rag_token", "rag_sequence"], [true, false])
+  func passagesThatAllDoNotFitAreRefused(chain: String, streams: Bool) async throws {
+    let house = try await ScriptedServer.start([
+      ("Write down what the passage says", "Meta announced Llama 2 together with Microsoft.")
+    ])
+    let answer = try await house.ask(
+      [question], ["context_tokens": 1, "chain": .string(chain)], ["stream": .bool(streams)])
+    #expect(answer.text.contains("no_passage_fits"), "\(answer.text)")
+    #expect(answer.text.contains("raise retrieval.context_tokens"))
+    // A stream that has begun with calls before the answer tells it as its last event.
+    #expect(answer.status == (streams && chain == "map_reduce" ? 200 : 400))
+    await house.stop()
+  }
+
   @Test func documentOrderMakesTheSamePromptForEveryQuestion() async throws {
     let house = try await ScriptedServer.start([("Passages:", "Meta [2].")])
     let search: JSONObject = ["top_k": 4, "mode": "dense", "order": "document"]
@@ -276,7 +291,8 @@ struct AnswerChainTests {
     let house = try await ScriptedServer.start([("FACTS", "Meta.")])
     let template = """
       FACTS ({{ language }}) for {{ question }}
-      {% for p in passages %}{{ p.n }}/{{ p.document_id }}: {{ p.text }} {{ p.metadata | length }}
+      {% for p in passages %}{{ p.n }}/{{ p.document_id }}: {{ p.text }} {{ p.metadata | length }} \
+      {{ p.page }} {{ p.heading }}
       {% endfor %}
       """
     let answer = try await house.ask(
@@ -285,6 +301,7 @@ struct AnswerChainTests {
     #expect(answer.content == "Meta.")
     let prompt = try #require(house.model.prompts.first)
     #expect(prompt.contains("Be brief.\n\nFACTS (en) for Who announced Llama 2?\n1/llama: Llama 2"))
+    #expect(prompt.contains(" 0 None None"))
     await house.stop()
   }
 

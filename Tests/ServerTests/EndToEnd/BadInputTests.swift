@@ -68,6 +68,14 @@ struct BadInputTests {
     #expect(answer.json["error"]?["param"]?.string == param, "\(answer.text)")
   }
 
+  /// Passages go into messages; a plain completion has none.
+  @Test func completionsWithoutMessagesTakeNoRetrieval() async throws {
+    let server = try await TestServer.shared.value
+    let answer = try await server.post(
+      "/v1/completions", ["prompt": "a", "max_tokens": 1, "retrieval": [:]])
+    #expect(answer.status == 400 && answer.json["error"]?["param"] == "retrieval", "\(answer.text)")
+  }
+
   @Test func invalidUTF8IsRefused() async throws {
     let server = try await TestServer.shared.value
     let bytes = Array(#"{"prompt": ""#.utf8) + [0xC3, 0x28] + Array(#""}"#.utf8)

@@ -83,6 +83,60 @@ import Testing
     #expect(list.allSatisfy { $0["metadata"]?["team"] == "people" })
   }
 
+  /// What was misspelt would silently not count.
+  @Test(arguments: [
+    (HTTPRequest.Method.post, "?text_column=title", "text_column"),
+    (.post, "?metadata_columns=a", "metadata_columns"),
+    (.post, "?id_column=a", "id_column"), (.get, "?limt=3", "limt"),
+  ]) func parametersOfOtherNamesAreRefused(
+    method: HTTPRequest.Method, query: String, param: String
+  ) async throws {
+    let server = try await TestServer.shared.value
+    let answer = try await server.send(
+      method, "/collections/default/documents\(query)",
+      bytes: method == .get ? nil : Array("title\na\n".utf8),
+      headers: [.contentType: "text/csv"])
+    #expect(
+      answer.status == 400 && answer.json["error"]?["param"]?.string == param, "\(answer.text)")
+  }
+
+  @Test func fieldsOfOtherNamesAreRefused() async throws {
+    let server = try await TestServer.shared.value
+    let answer = try await server.send(
+      .post, "/collections/default/documents",
+      bytes: form([
+        ("name=\"metdata\"", Array("{}".utf8)),
+        ("name=\"file\"; filename=\"a.md\"", Array("a".utf8)),
+      ]), headers: multipart)
+    #expect(answer.status == 400 && answer.json["error"]?["param"] == "metdata", "\(answer.text)")
+    let filter = #"{"filter":{"type":"exists","key":"none"},"source":"rows"}"#
+    for (method, path, body, param) in [
+      (HTTPRequest.Method.delete, "", filter, "source"), (.delete, "", #"{"id":["a"]}"#, "id"),
+      (.patch, "/a", #"{"metadata":{},"text":"new"}"#, "text"),
+    ] {
+      let answer = try await server.send(
+        method, "/collections/default/documents" + path, bytes: Array(body.utf8),
+        headers: [.contentType: "application/json"])
+      #expect(answer.status == 400 && answer.json["error"]?["param"]?.string == param, "\(body)")
+    }
+  }
+
+  @Test func aPathNamesOneDocument() async throws {
+    let server = try await TestServer.shared.value
+    _ = try await server.send(.put, "/collections/one")
+    let path = "/collections/one/documents/a"
+    #expect(try await server.send(.put, path, ["text": "tea"]).status == 200)
+    #expect(try await server.send(.put, path, ["id": "a", "text": "茶"]).status == 200)
+    for body in [
+      ["id": "b", "text": "x"], [["text": "x"], ["text": "y"]], [],
+    ] as [JSONValue] {
+      let answer = try await server.send(.put, path, body)
+      #expect(answer.status == 400 && answer.json["error"]?["param"] == "id", "\(answer.text)")
+    }
+    #expect(try await server.get(path).json["text"] == "茶")
+    #expect(try await server.get("/collections/one").json["documents"]?.int == 1)
+  }
+
   /// An upload that is all there is of a source now removes what that held before.
   @Test(arguments: ["true", "false"]) func sourcesAreReplaced(wait: String) async throws {
     let server = try await TestServer.shared.value
