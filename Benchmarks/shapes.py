@@ -1,5 +1,6 @@
 """Random weights in the shapes of real models, for both sides: a Hugging Face directory in bfloat16
-and a GGUF file in Q4_0. Written tensor by tensor, so that a model needn't fit into memory."""
+and a GGUF file in Q4_0, with the head in Q6_K as llama-quantize makes it. Written tensor by tensor,
+so that a model needn't fit into memory."""
 
 import dataclasses
 import json
@@ -48,7 +49,7 @@ LLAMA_7B = Shape("llama-2-7b", 32, 4096, 11008, 32, 32)
 
 def gguf(shape: Shape, folder: pathlib.Path) -> pathlib.Path:
     """The path of the GGUF file, written unless it is there."""
-    path = folder / f"{shape.name}.gguf"
+    path = folder / f"{shape.name}-q4_0.gguf"
     if not path.exists():
         aside = path.with_suffix(".part")
         _write_gguf(shape, aside)
@@ -57,7 +58,7 @@ def gguf(shape: Shape, folder: pathlib.Path) -> pathlib.Path:
 
 
 def _write_gguf(shape: Shape, path: pathlib.Path) -> None:
-    from gguf import GGMLQuantizationType, GGUFWriter
+    from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, GGUFWriter
     writer = GGUFWriter(str(path), "llama")
     writer.add_context_length(shape.context)
     writer.add_embedding_length(shape.hidden)
@@ -76,9 +77,11 @@ def _write_gguf(shape: Shape, path: pathlib.Path) -> None:
     writer.add_bos_token_id(1)
     writer.add_eos_token_id(2)
     for _, name, rows, columns in shape.matrices():
-        size = columns // 32 * 18
+        kind = GGMLQuantizationType.Q6_K if name == "output" else GGMLQuantizationType.Q4_0
+        block, size = GGML_QUANT_SIZES[kind]
+        size *= columns // block
         writer.add_tensor_info(f"{name}.weight", (rows, size), numpy.dtype(numpy.uint8),
-                               rows * size, GGMLQuantizationType.Q4_0)
+                               rows * size, kind)
     for _, name in shape.norms():
         writer.add_tensor_info(f"{name}.weight", (shape.hidden,), numpy.dtype(numpy.float32),
                                shape.hidden * 4)
@@ -86,10 +89,17 @@ def _write_gguf(shape: Shape, path: pathlib.Path) -> None:
     writer.write_kv_data_to_file()
     writer.write_ti_data_to_file()
     random = numpy.random.default_rng(0)
-    for _, _, rows, columns in shape.matrices():
-        # A block of 32 weights: a float16 scale, and 16 bytes of two codes each.
-        blocks = random.integers(0, 256, (rows, columns // 32, 18), dtype=numpy.uint8)
-        blocks[:, :, :2] = numpy.array([0.002], numpy.float16).view(numpy.uint8)
+    scale = numpy.array([0.002], numpy.float16).view(numpy.uint8)
+    for _, name, rows, columns in shape.matrices():
+        if name == "output":
+            # A block of 256 weights: 192 bytes of codes, 16 int8 scales of 16 each, and their float16 scale.
+            blocks = random.integers(0, 256, (rows, columns // 256, 210), dtype=numpy.uint8)
+            blocks[:, :, 192:208] = 1
+            blocks[:, :, 208:] = scale
+        else:
+            # A block of 32 weights: a float16 scale, and 16 bytes of two codes each.
+            blocks = random.integers(0, 256, (rows, columns // 32, 18), dtype=numpy.uint8)
+            blocks[:, :, :2] = scale
         writer.write_tensor_data(blocks.reshape(rows, -1))
     for _ in shape.norms():
         writer.write_tensor_data(numpy.ones(shape.hidden, numpy.float32))
