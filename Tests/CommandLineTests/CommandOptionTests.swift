@@ -48,7 +48,7 @@ import Testing
 
   @Test(arguments: [
     ["a.md", "--type", "text/html"], ["a.md", "--id", "a"], ["a.csv", "--id-column", "id"],
-    ["a.csv", "--metadata-columns", "title"],
+    ["a.csv", "--metadata-columns", "title"], ["a.txt", "--encoding", "bigg5"],
   ]) func optionsThatWouldNotCountAreRefused(arguments: [String]) {
     #expect(throws: (any Error).self) { try IngestCommand.parse(arguments) }
   }

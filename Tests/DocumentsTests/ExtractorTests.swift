@@ -50,6 +50,20 @@ import Testing
     #expect(error.field == field)
   }
 
+  @Test(arguments: [
+    ("text/javascript; charset=utf-8", "javascript"), ("application/xml", "xml"),
+    ("text/css", "css"), ("text/x-swift", "swift"), ("application/yaml", nil),
+  ]) func codeIsKnownByItsRegisteredType(type: String, format: String?) throws {
+    let found = try documents("x: 1", type)
+    #expect(found.map(\.text) == ["x: 1"] && found[0].metadata["format"]?.string == format)
+  }
+
+  @Test func encodingsHaveNames() {
+    #expect(
+      ["big5", "GBK", "utf-8", "windows-1252", "Shift_JIS"].allSatisfy(TextDecoding.isEncoding))
+    #expect(!["bigg5", "", "utf-8//IGNORE"].contains(where: TextDecoding.isEncoding))
+  }
+
   @Test func otherFormatsAreRefusedByName() throws {
     for type in ["application/x-unheard-of", "image/png", ""] {
       let error = try #require(refusal { _ = try documents("x", type) })

@@ -1,7 +1,7 @@
 // Plain text: one document, unaltered but for its encoding. A form feed begins a new page.
 
 enum PlainTextExtractor: Extractor {
-  static let contentTypes = ["text/plain"]
+  static let contentTypes = ["text/plain", "application/yaml", "application/toml"]
   static let fileEndings = [
     "txt", "text", "log", "rst", "adoc", "tex", "srt", "vtt", "yaml", "yml", "toml", "ini", "conf",
   ]

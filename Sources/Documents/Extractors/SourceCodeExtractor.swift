@@ -2,7 +2,7 @@
 // cuts it where that language begins its definitions.
 
 enum SourceCodeExtractor: Extractor {
-  static let contentTypes = languages.keys.map { "text/x-\($0)" }.sorted()
+  static let contentTypes = (languages.keys.map { "text/x-\($0)" } + registered.keys).sorted()
   static let fileEndings = languages.values.flatMap { $0 }.sorted()
 
   /// Endings by language, named as in CodeSeparators where those know it.
@@ -17,14 +17,23 @@ enum SourceCodeExtractor: Extractor {
     "typescript": ["ts", "tsx", "mts", "cts"], "xml": ["xml", "xsd", "xsl"],
   ]
 
+  /// Languages by the types that IANA knows, and browsers send.
+  private static let registered = [
+    "application/javascript": "javascript", "text/javascript": "javascript", "text/css": "css",
+    "application/sql": "sql", "application/x-sh": "shell", "application/xml": "xml",
+    "text/xml": "xml",
+  ]
+
   static func documents(from source: DocumentSource, _ context: inout ExtractionContext)
     throws(DocumentError) -> [DocumentInput]
   {
     let ending = source.fileName.flatMap(FileEnding.of)
     let type = source.contentType.map { MediaType($0).essence }
-    let language = languages.first { name, endings in
-      type == "text/x-\(name)" || ending.map(endings.contains) ?? false
-    }?.key
+    let named = type.flatMap { type in
+      registered[type] ?? languages.keys.first { type == "text/x-\($0)" }
+    }
+    let language =
+      named ?? languages.first { ending.map($0.value.contains) ?? false }?.key
     let text = try TextDecoding.decode(source.bytes, charset: source.charset)
     return [source.document(text, format: language)]
   }

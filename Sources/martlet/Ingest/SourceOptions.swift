@@ -34,8 +34,12 @@ struct SourceOptions: ParsableArguments {
   @Option(help: ArgumentHelp("SELECT statement for --sqlite.", valueName: "sql"))
   var query: String?
 
-  /// What goes with another option and came without it: it would silently not count.
+  /// What would silently not count: an encoding that there is not, and what goes with another option
+  /// and came without it.
   func validate() throws {
+    if let encoding, !TextDecoding.isEncoding(encoding) {
+      throw ValidationError("--encoding \(encoding) is no encoding such as big5 or windows-1252")
+    }
     guard textColumns == nil, metadataColumns != nil || idColumn != nil else { return }
     throw ValidationError(
       "--metadata-columns and --id-column go with --text-columns: say which columns are text")

@@ -3,7 +3,10 @@
 // others (EncodingGuess). Relies on glibc's iconv. Refuses what stays unclear, naming the remedy:
 // a wrong guess damages text silently.
 
-enum TextDecoding {
+package enum TextDecoding {
+  /// Whether an encoding has this name.
+  package static func isEncoding(_ name: String) -> Bool { Charset(label: name) != nil }
+
   /// - Parameter charset: what a header, a meta element or the user said
   static func decode(_ bytes: [UInt8], charset: String? = nil) throws(DocumentError) -> String {
     if let text = try decodeMarked(bytes) { return text }
