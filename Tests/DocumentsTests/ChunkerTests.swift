@@ -132,6 +132,17 @@ import Testing
     #expect(MarkdownOutline(text).breadcrumb(of: 0..<text.count) == expected)
   }
 
+  @Test func breadcrumbsOfAnyPlace() {
+    let text = ScalarText("before\n# A\na\n## B\n\n## C\nc\n# D")
+    let outline = MarkdownOutline(text)
+    func crumb(_ range: Range<Int>) -> String? { outline.breadcrumb(of: range) }
+    #expect(crumb(0..<6) == nil && crumb(0..<text.count) == nil)
+    #expect(crumb(7..<12) == "A" && crumb(11..<12) == "A")
+    #expect(crumb(13..<17) == "A > B" && crumb(13..<text.count) == "A > C")
+    #expect(crumb(24..<25) == "A > C" && crumb(text.count - 1..<text.count) == "D")
+    #expect(MarkdownOutline(ScalarText("")).breadcrumb(of: 0..<0) == nil)
+  }
+
   // MARK: Places
 
   @Test func pagesEndInFormFeeds() {

@@ -20,28 +20,47 @@ struct MarkdownOutline {
   }
 
   private(set) var blocks: [Block] = []
+  /// By block: the path of headings over what follows it.
+  private var paths: [String?] = []
   private let scalars: [Unicode.Scalar]
 
   init(_ text: ScalarText) {
     scalars = text.scalars
     read(Self.lines(of: scalars))
+    paths = Self.paths(blocks)
   }
 
   /// Headings from the highest down to the one that the range is under, joined by " > "; nil where
   /// there is none. A range that begins with headings is under those.
   func breadcrumb(of range: Range<Int>) -> String? {
-    var path: [(level: Int, title: String)] = []
-    for block in blocks {
-      guard block.range.lowerBound < range.upperBound else { break }
-      guard case .heading(let level, let title) = block.kind else {
-        if block.range.upperBound > range.lowerBound { break }
-        continue
+    var (first, end) = (0, blocks.count)
+    while first < end {
+      let middle = (first + end) / 2
+      if blocks[middle].range.upperBound > range.lowerBound {
+        end = middle
+      } else {
+        first = middle + 1
       }
-      path.removeAll { $0.level >= level }
-      path.append((level, title))
     }
-    let titles = path.map(\.title).filter { !$0.isEmpty }
-    return titles.isEmpty ? nil : titles.joined(separator: " > ")
+    while first < blocks.count, blocks[first].isHeading,
+      blocks[first].range.lowerBound < range.upperBound
+    {
+      first += 1
+    }
+    return first > 0 ? paths[first - 1] : nil
+  }
+
+  private static func paths(_ blocks: [Block]) -> [String?] {
+    var headings: [(level: Int, title: String)] = []
+    var path: String?
+    return blocks.map { block in
+      guard case .heading(let level, let title) = block.kind else { return path }
+      headings.removeAll { $0.level >= level }
+      headings.append((level, title))
+      let titles = headings.map(\.title).filter { !$0.isEmpty }
+      path = titles.isEmpty ? nil : titles.joined(separator: " > ")
+      return path
+    }
   }
 
   // MARK: Reading
