@@ -52,7 +52,8 @@ struct QueryWriter: Sendable {
     return Array(turns.suffix(8))
   }
 
-  /// Lines that say something, without numbers, bullets and quotation marks around them.
+  /// Lines that say something, without numbers, bullets and quotation marks around them. A line that
+  /// ends in a colon only announces others, as many models do.
   static func lines(of text: String) -> [String] {
     text.split(whereSeparator: \.isNewline).compactMap { line in
       var line = line.trimmed[...]
@@ -64,7 +65,8 @@ struct QueryWriter: Sendable {
       while let first = line.first, marks.contains(first) { line = line.dropFirst() }
       while let last = line.last, marks.contains(last) { line = line.dropLast() }
       let hasWord = line.contains { $0.isLetter || $0.isNumber }
-      return hasWord ? String(line) : nil
+      let announces = line.last == ":" || line.last == "："
+      return hasWord && !announces ? String(line) : nil
     }
   }
 }

@@ -106,7 +106,7 @@ struct AnswerChainTests {
 
   @Test func chineseIsRewrittenInChinese() async throws {
     let house = try await ScriptedServer.start([
-      ("请改写最后一个问题", "“向量检索按什么查找段落？”"), ("资料：", "按意思 [1]。"),
+      ("请改写最后一个问题", "**改写后的问题：**\n“向量检索按什么查找段落？”"), ("资料：", "按意思 [1]。"),
     ])
     let messages = [
       user("什么是向量检索？"), ["role": "assistant", "content": "一种检索。"], user("它按什么查找？"),
@@ -129,7 +129,10 @@ struct AnswerChainTests {
 
   @Test func severalQueriesAreFused() async throws {
     let house = try await ScriptedServer.start([
-      ("other search queries", "1. Danube countries\n- \"Black Sea\"\n\nDanube countries\nfourth"),
+      (
+        "other search queries",
+        "Sure, here are two:\n1. Danube countries\n- \"Black Sea\"\n\nDanube countries\nfourth"
+      ),
       ("Passages:", "Ten [1]."),
     ])
     let answer = try await house.ask(
