@@ -137,15 +137,6 @@ SIMD_INLINE void fold_nf4(size_t tokens, const product_part *p, size_t first) {
 }
 
 // A gated part has two tiles: one after the other.
-SIMD_INLINE product_part tile_of(const product_part *p, size_t tile) {
-  product_part one = *p;
-  one.tiles[0] = p->tiles[tile];
-  one.tile_count = 1;
-  one.output = p->output + tile * p->tile_step;
-  one.rows = p->rows - tile * TILE;
-  return one;
-}
-
 SIMD_INLINE void fold_tiles(martlet_format format, const product_part *p) {
   for (size_t t = 0; t < p->tile_count; t++) {
     product_part one = tile_of(p, t);

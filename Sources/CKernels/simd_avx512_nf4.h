@@ -4,7 +4,8 @@
 // 32 x 2047 x 32767 still fits. Equal to the oracle bit for bit.
 //
 // Two tiles times eight tokens go together, so that a look-up serves all tokens; their floats wait on
-// the stack while the integers are in registers.
+// the stack while the integers are in registers. A token alone is bound by memory almost as much as by
+// look-ups: it has no floats waiting, and asks for a block's scales, its last line, before the codes.
 
 enum { NF4_TILES = 2, NF4_TOKENS = NF4_TOKEN_BLOCK };
 
@@ -24,13 +25,12 @@ SIMD_INLINE __m512i add_word_products(__m512i sums, __m512i w, const void *x) {
 #endif
 }
 
-// The 32 columns at `codes` and `from`. A token alone has four chains of additions.
+// The 32 columns at `codes` and `from`.
 SIMD_INLINE void fold_quarter(size_t tiles, size_t tokens, __m512i values,
                               const uint8_t *const codes[], const uint8_t *const scales[],
                               const nf4_tokens *from, float sums[NF4_TILES][NF4_TOKENS][TILE]) {
-  const size_t chains = tokens == 1 ? 4 : tokens;
   __m512i dots[NF4_TILES][NF4_TOKENS];
-  UNROLL for (size_t n = 0; n < chains; n++) {
+  UNROLL for (size_t n = 0; n < tokens; n++) {
     UNROLL for (size_t t = 0; t < tiles; t++) dots[t][n] = _mm512_setzero_si512();
   }
   UNROLL for (size_t j = 0; j < 4; j++) {
@@ -41,18 +41,13 @@ SIMD_INLINE void fold_quarter(size_t tiles, size_t tokens, __m512i values,
       UNROLL for (size_t t = 0; t < tiles; t++) w[t] = look_up(values, four[t], step);
       UNROLL for (size_t n = 0; n < tokens; n++) {
         const int16_t *x = from->x + GROUP * n + 8 * j + 2 * step;
-        size_t chain = tokens == 1 ? step : n;
         UNROLL for (size_t t = 0; t < tiles; t++) {
-          dots[t][chain] = add_word_products(dots[t][chain], w[t], x);
+          dots[t][n] = add_word_products(dots[t][n], w[t], x);
         }
       }
     }
   }
   UNROLL for (size_t t = 0; t < tiles; t++) {
-    if (tokens == 1) {
-      dots[t][0] = _mm512_add_epi32(_mm512_add_epi32(dots[t][0], dots[t][1]),
-                                    _mm512_add_epi32(dots[t][2], dots[t][3]));
-    }
     __m512 scale = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)scales[t]));
     UNROLL for (size_t n = 0; n < tokens; n++) {
       __m512 factor = _mm512_mul_ps(scale, broadcast(from->scales[n]));
@@ -63,9 +58,13 @@ SIMD_INLINE void fold_quarter(size_t tiles, size_t tokens, __m512i values,
   __asm__ volatile("" : : "r"(sums) : "memory");  // keeps the sums where they are
 }
 
+// Twice over: bit 4 of an index is not masked.
+SIMD_INLINE __m512i nf4_values(void) {
+  return _mm512_broadcast_i64x4(_mm256_loadu_si256((const __m256i *)martlet_nf4_integers));
+}
+
 SIMD_INLINE void fold_nf4(size_t tiles, size_t tokens, const product_part *p) {
-  __m256i table = _mm256_loadu_si256((const __m256i *)martlet_nf4_integers);
-  __m512i values = _mm512_broadcast_i64x4(table);  // twice over: bit 4 of an index is not masked
+  __m512i values = nf4_values();
   size_t blocks = weight_blocks(MARTLET_NF4, p->columns);
   nf4_tokens from = nf4_tokens_of(p, 0);
   pass_fetch fetch = fetch_of_pass(p, 0, 1);
@@ -90,6 +89,48 @@ SIMD_INLINE void fold_nf4(size_t tiles, size_t tokens, const product_part *p) {
   }
 }
 
+// The products of the 32 columns at `codes` and `x`, in four chains of additions.
+SIMD_INLINE __m512i quarter_alone(__m512i values, const uint8_t *codes, const int16_t *x) {
+  __m512i dots[4];
+  UNROLL for (size_t step = 0; step < 4; step++) dots[step] = _mm512_setzero_si512();
+  UNROLL for (size_t j = 0; j < 4; j++) {
+    __m512i four = _mm512_loadu_si512(codes + 64 * j);
+    UNROLL for (size_t step = 0; step < 4; step++) {
+      __m512i w = look_up(values, four, step);
+      dots[step] = add_word_products(dots[step], w, x + 8 * j + 2 * step);
+    }
+  }
+  return _mm512_add_epi32(_mm512_add_epi32(dots[0], dots[1]), _mm512_add_epi32(dots[2], dots[3]));
+}
+
+SIMD_INLINE void fold_nf4_alone(size_t tiles, const product_part *p) {
+  __m512i values = nf4_values();
+  nf4_tokens from = nf4_tokens_of(p, 0);
+  const uint8_t *block[NF4_TILES];
+  __m512 sums[NF4_TILES];
+  UNROLL for (size_t t = 0; t < tiles; t++) block[t] = p->tiles[t], sums[t] = zeros();
+  for (size_t b = weight_blocks(MARTLET_NF4, p->columns); b > 0; b--) {
+    UNROLL for (size_t half = 0; half < 2; half++) {
+      __m512 scales[NF4_TILES];
+      UNROLL for (size_t t = 0; t < tiles; t++) {
+        const uint8_t *at = block[t] + 1024 + 32 * half;
+        scales[t] = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)at));
+      }
+      UNROLL for (size_t quarter = 2 * half; quarter < 2 * half + 2; quarter++) {
+        UNROLL for (size_t t = 0; t < tiles; t++) {
+          __m512i dots = quarter_alone(values, block[t] + 256 * quarter, from.x);
+          __m512 factor = _mm512_mul_ps(scales[t], broadcast(*from.scales));
+          sums[t] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots), factor, sums[t]);
+        }
+        from.x += GROUP;
+        from.scales++;
+      }
+    }
+    UNROLL for (size_t t = 0; t < tiles; t++) block[t] += NF4_BLOCK_BYTES;
+  }
+  UNROLL for (size_t t = 0; t < tiles; t++) store_sums(p, t, 0, sums[t]);
+}
+
 // A block of tokens is one pass.
 SIMD_INLINE void fold_nf4_tiles(size_t tiles, const product_part *p) {
   switch (p->width) {
@@ -100,7 +141,7 @@ SIMD_INLINE void fold_nf4_tiles(size_t tiles, const product_part *p) {
     case 4: fold_nf4(tiles, 4, p); break;
     case 3: fold_nf4(tiles, 3, p); break;
     case 2: fold_nf4(tiles, 2, p); break;
-    default: fold_nf4(tiles, 1, p); break;
+    default: fold_nf4_alone(tiles, p); break;
   }
 }
 

@@ -5,6 +5,16 @@ SIMD_INLINE void store_sums(const product_part *p, size_t tile, size_t token, fl
   store_first(p->output + token * p->token_step + tile * p->tile_step, p->rows - TILE * tile, sums);
 }
 
+// One of a part's tiles as a part.
+SIMD_INLINE product_part tile_of(const product_part *p, size_t tile) {
+  product_part one = *p;
+  one.tiles[0] = p->tiles[tile];
+  one.tile_count = 1;
+  one.output = p->output + tile * p->tile_step;
+  one.rows = p->rows - tile * TILE;
+  return one;
+}
+
 // Four bytes at any address.
 SIMD_INLINE int32_t word_at(const void *p) {
   int32_t word;
