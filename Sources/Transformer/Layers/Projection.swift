@@ -75,43 +75,78 @@ private struct ProductGroup: Sendable {
           kernelFormat, x[rows.lowerBound], x.columns, rows.count, range.lowerBound,
           range.upperBound, prepared)
       }
-      let unitBytes = Self.unitTiles * martlet_tile_bytes(kernelFormat, x.columns)
-      let counts = projections.map { ($0.tileCount + Self.unitTiles - 1) / Self.unitTiles }
+      multiply(prepared, blocks: blocks, rows: rows, pool: pool)
+    }
+  }
+
+  private func multiply(
+    _ prepared: UnsafeRawPointer, blocks: Int, rows: Range<Int>, pool: ThreadPool
+  ) {
+    withProducts(of: projections[...], prepared, rows: rows, after: []) { products in
+      guard let last = products.last else { return }
+      // SAFETY: workers only read, in a region that ends before the products go.
+      nonisolated(unsafe) let products = products
+      let unitBytes =
+        Self.unitTiles * martlet_tile_bytes(format.kernelFormat, last.call.columns)
       pool.parallelFor(
-        counts.reduce(0, +), grain: max(1, Self.leastWork / (unitBytes * blocks))
+        last.units.upperBound, grain: max(1, Self.leastWork / (unitBytes * blocks))
       ) { units in
-        var start = 0
-        for (projection, count) in zip(projections, counts) {
-          let own = units.clamped(to: start..<start + count)
-          let first = (own.lowerBound - start) * Self.unitTiles
-          let end = min((own.upperBound - start) * Self.unitTiles, projection.tileCount)
-          if !own.isEmpty { projection.multiply(prepared, rows: rows, tiles: first..<end) }
-          start += count
-        }
+        for index in products.indices { products[index].multiply(units: units) }
       }
+    }
+  }
+
+  /// One product of the region, without references: counting those of objects that all workers use
+  /// would cost a worker as long as a few tiles.
+  // SAFETY: the pointers are those of the projections, which outlive the region.
+  private struct Product: @unchecked Sendable {
+    var call: martlet_product
+    var tileCount: Int
+    /// Its pairs of tiles among those of all products.
+    var units: Range<Int>
+
+    /// What of `units` is its own.
+    func multiply(units wanted: Range<Int>) {
+      let own = wanted.clamped(to: units)
+      guard !own.isEmpty else { return }
+      let first = (own.lowerBound - units.lowerBound) * ProductGroup.unitTiles
+      let end = min((own.upperBound - units.lowerBound) * ProductGroup.unitTiles, tileCount)
+      withUnsafePointer(to: call) { kernels.multiply($0, first, end) }
+    }
+  }
+
+  /// Calls `body` with `done` and the products of `rest`.
+  private func withProducts(
+    of rest: ArraySlice<Projection>, _ prepared: UnsafeRawPointer, rows: Range<Int>,
+    after done: [Product], _ body: (UnsafeBufferPointer<Product>) -> Void
+  ) {
+    guard let projection = rest.first else { return done.withUnsafeBufferPointer(body) }
+    let start = done.last?.units.upperBound ?? 0
+    let tileCount = projection.linear.weight.tileCount
+    let units = start..<start + (tileCount + Self.unitTiles - 1) / Self.unitTiles
+    projection.withCall(prepared, rows: rows) { call in
+      let product = Product(call: call, tileCount: tileCount, units: units)
+      withProducts(of: rest.dropFirst(), prepared, rows: rows, after: done + [product], body)
     }
   }
 }
 
 extension Projection {
-  fileprivate var tileCount: Int { linear.weight.tileCount }
-
-  fileprivate func multiply(
-    _ prepared: UnsafeRawPointer, rows: Range<Int>, tiles: Range<Int>
+  fileprivate func withCall(
+    _ prepared: UnsafeRawPointer, rows: Range<Int>, _ body: (martlet_product) -> Void
   ) {
     let weight = linear.weight
     precondition(output.columns == weight.rows && rows.upperBound <= output.rows)
     let gate: Linear? = if case .gated(_, let gate) = activation { gate } else { nil }
-    let kind = activation.kernelKind
     withPointer(to: linear.bias) { bias in
       withPointer(to: gate?.bias) { gateBias in
-        var product = martlet_product(
-          format: weight.format.kernelFormat, activation: kind, adds: adds,
-          weights: weight.packedTiles, gate: gate?.weight.packedTiles, bias: bias,
-          gate_bias: gateBias, rows: weight.rows, columns: weight.columns, prepared: prepared,
-          tokens: rows.count,
-          output: output[rows.lowerBound], output_stride: output.columns, pairs: nil)
-        kernels.multiply(&product, tiles.lowerBound, tiles.upperBound)
+        body(
+          martlet_product(
+            format: weight.format.kernelFormat, activation: activation.kernelKind, adds: adds,
+            weights: weight.packedTiles, gate: gate?.weight.packedTiles, bias: bias,
+            gate_bias: gateBias, rows: weight.rows, columns: weight.columns, prepared: prepared,
+            tokens: rows.count, output: output[rows.lowerBound], output_stride: output.columns,
+            pairs: nil))
       }
     }
   }
