@@ -47,7 +47,9 @@ package struct VectorSearch: Sendable {
     let waiting = known.waitingRows()
     pool.parallelFor(waiting.count, grain: Self.grain) { range in
       let better = scored(waiting[range], scan, queries, known.thresholds)
-      found.withLock { found in better.forEach { found.insert($0.row, query: $0.query) } }
+      found.withLock { found in
+        for (query, row) in better { found.insert(row, query: query) }
+      }
     }
     return found.withLock { found in
       for row in scan.rowCount..<matrix.count where mask?[row] ?? true {
