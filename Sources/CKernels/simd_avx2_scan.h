@@ -1,7 +1,7 @@
 // The products of a vector search's scan for AVX2: the rows' levels become magnitudes, which are
 // unsigned bytes, and their signs go to the query's codes; two products of 127 * 127 fit 16 bits.
 
-enum { SCAN_QUERIES = 4, SCAN_TILES = 1, SCAN_CHAINS = 2 };
+enum { SCAN_QUERIES = 4, SCAN_CHAINS = 2 };
 
 typedef struct {
   ints levels, magnitudes;

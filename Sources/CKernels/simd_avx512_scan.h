@@ -1,7 +1,7 @@
 // The products of a vector search's scan for AVX-512: unsigned levels of the rows times signed codes
 // of the query; the rows' offset of 128 is taken off where a sum starts.
 
-enum { SCAN_QUERIES = 8, SCAN_TILES = 2, SCAN_CHAINS = 4 };
+enum { SCAN_QUERIES = 8, SCAN_CHAINS = 4 };
 
 typedef __m512i scan_levels;
 

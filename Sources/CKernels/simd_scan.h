@@ -69,31 +69,23 @@ SIMD_INLINE size_t lines_per_tile(const martlet_scan *scan, martlet_scan_codes f
   return divide_up(scan->columns, 4 * levels_per_line(format));
 }
 
-// Several queries and tiles: what is loaded of either serves all of the others.
+// Several queries share what is loaded of a tile.
 SIMD_INLINE void scan_some(const martlet_scan *scan, martlet_scan_codes format, size_t first,
-                           const scan_tile tiles[], size_t tile_count) {
-  ints sums[SCAN_TILES][SCAN_QUERIES];
-  UNROLL for (size_t q = 0; q < SCAN_QUERIES; q++) {
-    UNROLL for (size_t t = 0; t < tile_count; t++) sums[t][q] = scan_start(&scan->queries[first + q]);
-  }
+                           scan_tile tile) {
+  ints sums[SCAN_QUERIES];
+  UNROLL for (size_t q = 0; q < SCAN_QUERIES; q++) sums[q] = scan_start(&scan->queries[first + q]);
   size_t lines = lines_per_tile(scan, format), width = levels_per_line(format);
   for (size_t g = 0; g < lines; g++) {
-    scan_levels levels[SCAN_TILES][2];
-    UNROLL for (size_t t = 0; t < tile_count; t++) load_line(format, tiles[t].codes, g, levels[t]);
+    scan_levels levels[2];
+    load_line(format, tile.codes, g, levels);
     UNROLL for (size_t q = 0; q < SCAN_QUERIES; q++) {
+      const int8_t *codes = scan->queries[first + q].codes + 4 * width * g;
       UNROLL for (size_t i = 0; i < width; i++) {
-        const int8_t *codes = scan->queries[first + q].codes + 4 * (width * g + i);
-        UNROLL for (size_t t = 0; t < tile_count; t++) {
-          sums[t][q] = add_levels(sums[t][q], levels[t][i], codes);
-        }
+        sums[q] = add_levels(sums[q], levels[i], codes + 4 * i);
       }
     }
   }
-  UNROLL for (size_t t = 0; t < tile_count; t++) {
-    UNROLL for (size_t q = 0; q < SCAN_QUERIES; q++) {
-      report(scan, format, first + q, tiles[t], sums[t][q]);
-    }
-  }
+  UNROLL for (size_t q = 0; q < SCAN_QUERIES; q++) report(scan, format, first + q, tile, sums[q]);
 }
 
 // One query alone: several sums hide the latency of the products. What is computed per line is little,
@@ -134,8 +126,8 @@ SIMD_INLINE void scan_one(const martlet_scan *scan, martlet_scan_codes format, s
 
 // Whether passing over tiles without an allowed row saves time. One query waits for memory, which gives
 // most of the tiles no sooner than all of them, one after the other.
-SIMD_INLINE bool skips_tiles(const martlet_scan *scan, size_t queries) {
-  if (!scan->allowed || queries > 1) return scan->allowed != NULL;
+SIMD_INLINE bool skips_tiles(const martlet_scan *scan) {
+  if (!scan->allowed) return false;
   size_t count = 0;
   for (size_t t = 0; t < scan->tile_count; t++) count += scan->allowed[t] != 0;
   return 3 * count < 2 * scan->tile_count;
@@ -159,7 +151,7 @@ SIMD_INLINE scan_tile tile_at(const martlet_scan *scan, martlet_scan_codes forma
 SIMD_INLINE void scan_for_one(const martlet_scan *scan, martlet_scan_codes format, size_t q) {
   size_t tile_bytes = martlet_scan_tile_bytes(format, scan->columns);
   size_t ahead = SCAN_AHEAD < tile_bytes ? 1 : SCAN_AHEAD / tile_bytes;
-  bool skips = skips_tiles(scan, 1);
+  bool skips = skips_tiles(scan);
   size_t t = next_tile(scan, 0, skips), later = t;
   for (size_t i = 0; i < ahead; i++) later = next_tile(scan, later + 1, skips);
   for (; t < scan->tile_count; t = next_tile(scan, t + 1, skips)) {
@@ -170,14 +162,9 @@ SIMD_INLINE void scan_for_one(const martlet_scan *scan, martlet_scan_codes forma
 
 SIMD_INLINE void scan_for_some(const martlet_scan *scan, martlet_scan_codes format, size_t q) {
   bool skips = scan->allowed != NULL;
-  for (size_t t = next_tile(scan, 0, skips); t < scan->tile_count;) {
-    scan_tile tiles[SCAN_TILES];
-    size_t count = 0;
-    for (; count < SCAN_TILES && t < scan->tile_count; t = next_tile(scan, t + 1, skips)) {
-      tiles[count++] = tile_at(scan, format, t);
-    }
-    if (count == SCAN_TILES) scan_some(scan, format, q, tiles, SCAN_TILES);
-    else scan_some(scan, format, q, tiles, 1);
+  for (size_t t = next_tile(scan, 0, skips); t < scan->tile_count;
+       t = next_tile(scan, t + 1, skips)) {
+    scan_some(scan, format, q, tile_at(scan, format, t));
   }
 }
 

@@ -19,12 +19,17 @@ struct RowScan: Sendable {
 
   var runCount: Int { (rowCount + VectorMatrix.runRows - 1) / VectorMatrix.runRows }
 
-  /// Whether so many rows of a run that wait are more work than to read its fine codes.
-  static func isCrowd(_ waiting: Int) -> Bool { waiting > VectorMatrix.runRows / 8 }
-
   func rows(ofRun run: Int) -> Range<Int> {
     let first = run * VectorMatrix.runRows
     return first..<min(first + VectorMatrix.runRows, rowCount)
+  }
+
+  /// Tiles of a run that have rows which may be found.
+  func tileCount(ofRun run: Int) -> Int {
+    let rows = rows(ofRun: run)
+    let tiles = rows.lowerBound / VectorMatrix.tileRows..<rows.upperBound / VectorMatrix.tileRows
+    guard let allowed = allowed.pointer else { return tiles.count }
+    return tiles.reduce(0) { $0 + (allowed[$1] == 0 ? 0 : 1) }
   }
 
   /// Calls `body` with the hits of each of some queries, whose rows count from the run's first.

@@ -5,7 +5,7 @@ struct ScanFindings: Sendable {
   private let queries: ScanQueries
   private(set) var best: [TopRows]
   /// Rows with bounds below them can't be among the best.
-  var thresholds: [Float]
+  private(set) var thresholds: [Float]
   private var fine: [[WaitingRow]]
   /// Of these most fall behind a later threshold.
   private var coarse: [[WaitingRow]]
@@ -37,29 +37,39 @@ struct ScanFindings: Sendable {
     }
   }
 
+  /// Both go on with the higher thresholds.
+  mutating func share(_ other: inout ScanFindings) {
+    for query in best.indices {
+      thresholds[query] = max(thresholds[query], other.thresholds[query])
+      other.thresholds[query] = thresholds[query]
+    }
+  }
+
   private mutating func raise(_ query: Int) {
     let threshold = queries.threshold(query, score: best[query].threshold)
     thresholds[query] = max(thresholds[query], threshold)
   }
 
   /// The rows that still reach the thresholds, each run's together.
-  func waitingRows() -> [WaitingRows] {
+  func waitingRows(_ scan: RowScan) -> [WaitingRows] {
     best.indices.flatMap { query in
       let (fine, coarse) = (reaching(fine[query], query), reaching(coarse[query], query))
-      return byRuns(coarse, query) + [WaitingRows(query: query, rows: fine[...], crowdedRun: nil)]
+      let alone = WaitingRows(query: query, rows: fine[...], crowdedRun: nil)
+      return byRuns(coarse, query, scan) + (fine.isEmpty ? [] : [alone])
     }
   }
 
-  private func byRuns(_ rows: [WaitingRow], _ query: Int) -> [WaitingRows] {
+  /// A run is crowded where it is less work to read its fine codes: with more than two rows that wait for
+  /// each tile.
+  private func byRuns(_ rows: [WaitingRow], _ query: Int, _ scan: RowScan) -> [WaitingRows] {
     var runs: [WaitingRows] = []
     var start = 0
     while start < rows.count {
       let run = rows[start].run
       let end = rows[start...].firstIndex { $0.run != run } ?? rows.count
+      let isCrowded = end - start > 2 * scan.tileCount(ofRun: run)
       runs.append(
-        WaitingRows(
-          query: query, rows: rows[start..<end],
-          crowdedRun: RowScan.isCrowd(end - start) ? run : nil))
+        WaitingRows(query: query, rows: rows[start..<end], crowdedRun: isCrowded ? run : nil))
       start = end
     }
     return runs

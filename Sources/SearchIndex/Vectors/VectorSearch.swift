@@ -37,15 +37,25 @@ package struct VectorSearch: Sendable {
       matrix, ScanQueries(queries, metric: similarity.metric, dimension: matrix.dimension),
       mask: mask)
     let found = Mutex(ScanFindings(scan.queries, count))
-    pool.parallelFor(scan.runCount, grain: Self.grain) { runs in
+    let next = Atomic<Int>(0)
+    pool.run { _, _ in
       var part = ScanFindings(scan.queries, count)
-      part.thresholds = found.withLock { $0.thresholds }
-      self.scan(runs, scan, queries, &part)
+      var pace = CoarsePace(isOff: !matrix.hasCoarseCodes || queries.count >= HitRoom.queryCount)
+      let room = HitRoom()
+      while true {
+        // Some runs in a row: the processor reads on beyond the end of one.
+        let first = next.wrappingAdd(Self.runsInARow, ordering: .relaxed).oldValue
+        guard first < scan.runCount else { break }
+        found.withLock { $0.share(&part) }
+        for run in first..<min(first + Self.runsInARow, scan.runCount) {
+          self.scan(run, scan, queries, room, &pace, &part)
+        }
+      }
       found.withLock { $0.merge(part) }
     }
     let known = found.withLock { $0 }
-    let waiting = known.waitingRows()
-    pool.parallelFor(waiting.count, grain: Self.grain) { range in
+    let waiting = known.waitingRows(scan)
+    pool.parallelFor(waiting.count, grain: 8) { range in
       let better = scored(waiting[range], scan, queries, known.thresholds)
       found.withLock { found in
         for (query, row) in better { found.insert(row, query: query) }
@@ -66,40 +76,36 @@ package struct VectorSearch: Sendable {
     Double(similarity.score(query, matrix.row(row), matrix.dimension))
   }
 
-  /// Runs, and waiting rows' runs, that a thread takes at least.
-  private static let grain = 4
+  private static let runsInARow = 2
 
   // MARK: Scan
 
   private func scan(
-    _ runs: Range<Int>, _ scan: RowScan, _ queries: [[Float]], _ part: inout ScanFindings
+    _ run: Int, _ scan: RowScan, _ queries: [[Float]], _ room: HitRoom, _ pace: inout CoarsePace,
+    _ part: inout ScanFindings
   ) {
-    let room = HitRoom()
-    var pace = CoarsePace(isOff: !matrix.hasCoarseCodes || queries.count >= HitRoom.queryCount)
-    for run in runs {
-      let isCoarse = pace.next()
-      let first = run * VectorMatrix.runRows
-      var most = 0
-      scan.forEachHit(
-        ofRun: run, isCoarse ? MARTLET_SCAN_COARSE : MARTLET_SCAN_FINE, queries: queries.indices,
-        thresholds: part.thresholds, room
-      ) { query, hits in
-        fetchBest(hits, first, part.thresholds[query])
-        var waiting = 0
-        for hit in hits where hit.upper >= part.thresholds[query] {
-          let row = first + Int(hit.row)
-          if hit.estimate >= part.thresholds[query] {
-            let score = score(queries[query], row: row)
-            part.insert(ScoredRow(row: row, score: score), query: query)
-          } else {
-            part.wait(row, hit.upper, isCoarse: isCoarse, query: query)
-            waiting += 1
-          }
+    let isCoarse = pace.next()
+    let first = run * VectorMatrix.runRows
+    var most = 0
+    scan.forEachHit(
+      ofRun: run, isCoarse ? MARTLET_SCAN_COARSE : MARTLET_SCAN_FINE, queries: queries.indices,
+      thresholds: part.thresholds, room
+    ) { query, hits in
+      fetchBest(hits, first, part.thresholds[query])
+      var waiting = 0
+      for hit in hits where hit.upper >= part.thresholds[query] {
+        let row = first + Int(hit.row)
+        if hit.estimate >= part.thresholds[query] {
+          let score = score(queries[query], row: row)
+          part.insert(ScoredRow(row: row, score: score), query: query)
+        } else {
+          part.wait(row, hit.upper, isCoarse: isCoarse, query: query)
+          waiting += 1
         }
-        most = max(most, waiting)
       }
-      if isCoarse { pace.note(isCrowded: RowScan.isCrowd(most)) }
+      most = max(most, waiting)
     }
+    if isCoarse { pace.note(isCrowded: most > scan.tileCount(ofRun: run)) }
   }
 
   /// Asks for the values that will be read at once.
@@ -153,13 +159,13 @@ package struct VectorSearch: Sendable {
   private static let fetchedAhead = 6
 }
 
-/// Which runs are scanned by coarse codes: all, until one is crowded with rows that wait; then ever
-/// fewer, so that they cost next to nothing where they don't help.
+/// Which runs are scanned by coarse codes: all, until one is crowded with rows that wait, more than one
+/// for each tile that is read; then ever fewer, so that they cost next to nothing where they don't help.
 private struct CoarsePace {
   let isOff: Bool
   private var pause = 0
   private var left = 0
-  private static let longest = 16
+  private static let longest = 64
 
   init(isOff: Bool) { self.isOff = isOff }
 
@@ -170,7 +176,7 @@ private struct CoarsePace {
   }
 
   mutating func note(isCrowded: Bool) {
-    pause = isCrowded ? min(max(1, 2 * pause), Self.longest) : 0
+    pause = isCrowded ? min(max(1, 4 * pause), Self.longest) : 0
     left = pause
   }
 }
