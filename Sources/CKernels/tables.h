@@ -47,9 +47,9 @@ uint64_t portable_read_sum(const void *bytes, size_t byte_count);
 double portable_exponentials(const float *x, size_t n, float divisor, float maximum,
                              float *_Nullable y);
 size_t portable_select(const float *x, size_t n, float threshold, int32_t *ids, size_t capacity);
-// scan.c
+// scan.c; the levels of coarse codes, ascending
+extern const int8_t martlet_scan_levels[16];
 void portable_scan(const martlet_scan *scan);
-
 // codes.c
 void portable_select_codes(const uint8_t *codes, size_t count, const uint8_t *passing,
                            uint64_t *rows);

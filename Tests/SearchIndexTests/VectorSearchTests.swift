@@ -1,4 +1,4 @@
-// The two-pass search against the plain loop over all rows, id for id, on vectors that are made to
+// The search by codes against the plain loop over all rows, id for id, on vectors that are made to
 // be confused with each other; the scan of each instruction set against the portable one.
 
 import CKernels
@@ -88,6 +88,29 @@ import Testing
     }
   }
 
+  /// Many runs, of which parts are alike: whichever codes are read where, the result is the same.
+  @Test(arguments: Metric.allCases)
+  func crowdedRunsAreFoundAlike(metric: Metric) throws {
+    let similarity = Similarity(metric: metric)
+    let parts = [
+      vectors(.normal, 9000, 12, seed: 21), vectors(.nearTies, 4000, 12, seed: 22),
+      vectors(.duplicates, 3000, 12, seed: 22), vectors(.normal, 20_003, 12, seed: 23),
+    ]
+    let matrix = try matrix(parts.flatMap { $0 }, similarity)
+    let queries = (vectors(.nearTies, 2, 12, seed: 22) + vectors(.normal, 7, 12, seed: 24))
+      .map(similarity.prepared)
+    let expected = queries.map { naive(matrix, similarity, $0, 20, nil) }
+    let search = VectorSearch(matrix, similarity, mask: nil, pool: pool)
+    for (query, expected) in zip(queries, expected) {
+      #expect(search.top(20, for: [query]) == [expected])
+    }
+    #expect(search.top(20, for: queries) == expected)
+  }
+
+  // MARK: Bounds
+
+  private let codes = [MARTLET_SCAN_FINE, MARTLET_SCAN_COARSE]
+
   /// Every bound that the scan reports holds for the score.
   @Test(arguments: Metric.allCases, Kind.allCases)
   func boundsHold(metric: Metric, kind: Kind) throws {
@@ -97,39 +120,124 @@ import Testing
       let queries = (vectors(kind, 6, dimension, seed: 5) + vectors(.normal, 2, dimension, seed: 6))
         .map(similarity.prepared)
       let scan = ScanQueries(queries, metric: metric, dimension: dimension)
-      for (number, hits) in run(kernels, matrix, scan.all, allowed: nil).enumerated() {
-        #expect(hits.count == 160)
-        let query = queries[number]
-        let square = query.reduce(0.0) { $0 + Double($1) * Double($1) }
-        for hit in hits {
-          var score = Double(similarity.score(query, matrix.row(Int(hit.row)), dimension))
-          if metric == .euclidean { score = square - score * score }
-          #expect(Double(hit.lower) <= score && score <= Double(hit.upper))
+      for codes in codes {
+        for (number, hits) in run(kernels, matrix, scan, codes).enumerated() {
+          #expect(hits.count == 160)
+          let query = queries[number]
+          let square = query.reduce(0.0) { $0 + Double($1) * Double($1) }
+          for hit in hits {
+            var score = Double(similarity.score(query, matrix.row(Int(hit.row)), dimension))
+            #expect(hit.upper >= scan.threshold(number, score: score))
+            if metric == .euclidean { score = square - score * score }
+            #expect(score <= Double(hit.upper))
+          }
         }
       }
     }
   }
 
+  /// What the coarse codes of a matrix's first row leave of it, as a query that its 8-bit codes stand
+  /// for exactly: no bound of that row's score can be lower.
+  private func residual(_ matrix: VectorMatrix) -> [Float] {
+    // A query of one 1 has the row's coded value as its estimate.
+    let units = (0..<matrix.dimension).map { column in
+      (0..<matrix.dimension).map { Float($0 == column ? 127 : 0) }
+    }
+    let scan = ScanQueries(units, metric: .dot, dimension: matrix.dimension)
+    let coded = run(kernels, matrix, scan, MARTLET_SCAN_COARSE).map { $0[0].estimate / 127 }
+    let rest = coded.enumerated().map { matrix.row(0)[$0] - $1 }
+    let largest = rest.reduce(0) { max($0, abs($1)) }
+    return rest.map { ($0 / largest * 127).rounded() }
+  }
+
+  /// A coarse bound that were a hundredth lower would be wrong.
+  @Test(arguments: [7, 64, 384])
+  func coarseBoundsAreTight(dimension: Int) throws {
+    for seed: UInt64 in 1...5 {
+      let matrix = try matrix(
+        vectors(.normal, 16, dimension, seed: seed), Similarity(metric: .dot))
+      let query = residual(matrix)
+      let scan = ScanQueries([query], metric: .dot, dimension: dimension)
+      let hit = run(kernels, matrix, scan, MARTLET_SCAN_COARSE)[0][0]
+      let score = Similarity(metric: .dot).score(query, matrix.row(0), dimension)
+      #expect(score <= hit.upper)
+      #expect(score - hit.estimate >= 0.99 * (hit.upper - hit.estimate))
+    }
+  }
+
+  /// The best row is the one that its codes hide best, and another one is nearly as good.
+  @Test(arguments: Metric.allCases, [7, 64, 384])
+  func hiddenRowsAreFound(metric: Metric, dimension: Int) throws {
+    let similarity = Similarity(metric: metric)
+    for seed: UInt64 in 1...5 {
+      let hidden = similarity.prepared(vectors(.normal, 1, dimension, seed: seed)[0])
+      let alone = try matrix(Array(repeating: hidden, count: 16), Similarity(metric: .dot))
+      let query = similarity.prepared(residual(alone).map { $0 / 64 })
+      let score = similarity.score(query, hidden, dimension)
+      let second = rival(query, score - abs(score) * 1e-5, metric, seed: seed + 50)
+      // All others point away from the query.
+      var rows = vectors(.normal, 40_000 / dimension + 2500, dimension, seed: seed + 100).map {
+        row in
+        let ratio = length(row) / length(query)
+        return zip(row, query).map { $0 - 10 * ratio * $1 }
+      }
+      rows[3] = second
+      rows[rows.count - 30] = hidden
+      let matrix = try matrix(rows, similarity)
+      let expected = naive(matrix, similarity, query, 2, nil)
+      #expect(expected.map(\.row) == [rows.count - 30, 3])
+      for count in [1, 2] {
+        let found = VectorSearch(matrix, similarity, mask: nil, pool: pool).top(count, for: [query])
+        #expect(found == [Array(expected.prefix(count))])
+      }
+    }
+  }
+
+  private func length(_ vector: [Float]) -> Float {
+    kernels.dot(vector, vector, vector.count).squareRoot()
+  }
+
+  /// A vector with about this score.
+  private func rival(_ query: [Float], _ score: Float, _ metric: Metric, seed: UInt64) -> [Float] {
+    let other = vectors(.normal, 1, query.count, seed: seed)[0]
+    let square = kernels.dot(query, query, query.count)
+    let along = kernels.dot(query, other, query.count) / square
+    let across = zip(other, query).map { $0 - along * $1 }
+    let size = length(across)
+    let unit = across.map { $0 / size }
+    return zip(query, unit).map { query, unit in
+      switch metric {
+      case .cosine: score * query + (1 - score * score).squareRoot() * unit
+      case .dot: score / square * query + unit
+      case .euclidean: query - score * unit
+      }
+    }
+  }
+
   private func run(
-    _ kernels: martlet_kernels, _ matrix: VectorMatrix, _ queries: [martlet_scan_query],
-    allowed: [UInt16]?
+    _ kernels: martlet_kernels, _ matrix: VectorMatrix, _ scan: ScanQueries,
+    _ codes: martlet_scan_codes, allowed: [UInt16]? = nil, threshold: Float = -.infinity
   ) -> [[martlet_scan_hit]] {
     let tiles = matrix.count / 16
     let room = [martlet_scan_hit](
-      repeating: martlet_scan_hit(row: 0, lower: 0, upper: 0), count: queries.count * tiles * 16)
-    var (hits, counts) = (room, [Int](repeating: 0, count: queries.count))
+      repeating: martlet_scan_hit(row: 0, estimate: 0, upper: 0), count: scan.count * tiles * 16)
+    var (hits, counts) = (room, [Int](repeating: 0, count: scan.count))
+    let thresholds = [Float](repeating: threshold, count: scan.count)
+    let queries = codes == MARTLET_SCAN_FINE ? scan.fine : scan.coarse
     func call(_ allowed: UnsafePointer<UInt16>?) {
       queries.withUnsafeBufferPointer { queries in
-        hits.withUnsafeMutableBufferPointer { hits in
-          counts.withUnsafeMutableBufferPointer { counts in
-            guard let first = queries.baseAddress, let hits = hits.baseAddress,
-              let counts = counts.baseAddress
-            else { return }
-            var scan = martlet_scan(
-              tiles: matrix.tile(0), tile_count: tiles, columns: matrix.dimension,
-              allowed: allowed, queries: first, query_count: queries.count, hits: hits,
-              hit_counts: counts)
-            kernels.scan(&scan)
+        thresholds.withUnsafeBufferPointer { thresholds in
+          hits.withUnsafeMutableBufferPointer { hits in
+            counts.withUnsafeMutableBufferPointer { counts in
+              guard let query = queries.baseAddress, let threshold = thresholds.baseAddress,
+                let hits = hits.baseAddress, let counts = counts.baseAddress
+              else { return }
+              var scan = martlet_scan(
+                format: codes, tiles: matrix.tile(0, codes), tile_count: tiles,
+                columns: matrix.dimension, allowed: allowed, queries: query,
+                thresholds: threshold, query_count: queries.count, hits: hits, hit_counts: counts)
+              kernels.scan(&scan)
+            }
           }
         }
       }
@@ -140,31 +248,28 @@ import Testing
     }
   }
 
-  @Test(arguments: [1, 3, 4, 16, 17, 63, 64, 100, 384, 1000])
+  @Test(arguments: [1, 3, 4, 8, 9, 16, 17, 63, 64, 100, 384, 1000])
   func instructionSetsAgree(dimension: Int) throws {
     guard let portable = martlet_kernels_named("portable")?.pointee else { return }
     for kind in Kind.allCases {
       let similarity = Similarity(metric: .dot)
-      let matrix = try matrix(vectors(kind, 96, dimension, seed: 7), similarity)
+      let matrix = try matrix(vectors(kind, 112, dimension, seed: 7), similarity)
       let queries = vectors(kind, 19, dimension, seed: 8)
       for (metric, allowed) in [
-        (Metric.dot, nil), (.euclidean, [0, 1, 0xFFFF, 0x8000, 0x0FF0, 0] as [UInt16]?),
-        (.dot, [0, 0, 0x0180, 0, 0, 1]),
+        (Metric.dot, nil), (.euclidean, [0, 1, 0xFFFF, 0x8000, 0x0FF0, 0, 7] as [UInt16]?),
+        (.dot, [0, 0, 0x0180, 0, 0, 1, 0]),
       ] {
         let scan = ScanQueries(queries, metric: metric, dimension: dimension)
-        for threshold: Float in [-.infinity, 0, 0.5] {
-          let thresholds = scan.all.map { query in
-            var query = query
-            query.threshold = threshold
-            return query
-          }
-          let expected = run(portable, matrix, thresholds, allowed: allowed)
+        for (codes, threshold) in codes.flatMap({ codes in
+          [-.infinity, 0, 0.5].map { (codes, $0 as Float) }
+        }) {
+          let expected = run(portable, matrix, scan, codes, allowed: allowed, threshold: threshold)
           for name in ["avx2", "avx512", "avx512vnni", "avx512bf16"] {
             guard let kernels = martlet_kernels_named(name)?.pointee else { continue }
-            let found = run(kernels, matrix, thresholds, allowed: allowed)
+            let found = run(kernels, matrix, scan, codes, allowed: allowed, threshold: threshold)
             for (found, expected) in zip(found, expected) {
               #expect(found.map(\.row) == expected.map(\.row), "\(kind) \(name)")
-              #expect(found.map(\.lower.bitPattern) == expected.map(\.lower.bitPattern))
+              #expect(found.map(\.estimate.bitPattern) == expected.map(\.estimate.bitPattern))
               #expect(found.map(\.upper.bitPattern) == expected.map(\.upper.bitPattern))
             }
           }
@@ -172,6 +277,8 @@ import Testing
       }
     }
   }
+
+  // MARK: Matrices
 
   @Test func copiesStayWhatTheyWere() throws {
     let similarity = Similarity(metric: .dot)
@@ -221,6 +328,10 @@ import Testing
       VectorMatrix(file, firstSection: 0, count: count, dimension: dimension, pool: pool)
     }
     #expect(open(2500, 4999) == nil && open(4000, 5000) == nil)
+    let onDisk = VectorMatrix(
+      file, firstSection: 0, count: 2500, dimension: 5000, storage: .disk(folder: "/tmp"),
+      pool: pool)
+    #expect(onDisk == nil, "which has no coarse codes")
     var opened = try #require(open(2500, 5000))
     let more = similarity.prepared(vectors(.normal, 1, 5000, seed: 11)[0])
     try opened.reserve(1)

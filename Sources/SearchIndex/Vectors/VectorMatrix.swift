@@ -1,7 +1,8 @@
-// Rows of float32 that only ever grow, each also as 8-bit codes for the scan. Segments of about
-// 24 MiB hold the values [rows][d] and the codes as tiles of 16 rows. A copy shares its segments
-// with the original and sees its own number of rows, so a reader's copy stays what it was while a
-// writer appends. Relies on a single writer at a time, and on readers scanning full tiles only.
+// Rows of float32 that only ever grow, each also as codes for the scan: of 8 bits, and, where the values
+// are in memory, too, of 4. Segments of about 24 MiB hold the values [rows][d] and the codes as tiles of
+// 16 rows. A copy shares its segments with the original and sees its own number of rows, so a reader's
+// copy stays what it was while a writer appends. Relies on a single writer at a time, and on readers
+// scanning full tiles only.
 
 import CKernels
 package import Compute
@@ -14,7 +15,7 @@ package struct VectorMatrix: Sendable {
   private var segments: [VectorSegment] = []
 
   /// Raised whenever rows are laid out or coded differently: older snapshots are made anew.
-  package static let version = 1
+  package static let version = 2
   /// Segments hold multiples of this, so that no run of the scan crosses their ends.
   static let runRows = 1024
   static let tileRows = 16
@@ -29,14 +30,16 @@ package struct VectorMatrix: Sendable {
 
   /// Memory of codes, and of values unless those are on disk.
   package var byteCount: Int {
-    let perTile = tileByteCount + (storage == .memory ? valueByteCount : 0)
-    return (count + Self.tileRows - 1) / Self.tileRows * perTile
+    let sizes = sectionByteCounts(count)
+    return sizes.codes + (storage == .memory ? sizes.values : 0)
   }
 
-  var tileByteCount: Int { martlet_scan_tile_bytes(dimension) }
+  /// A scan of coarse codes has many rows scored, which is no way to read a disk.
+  var hasCoarseCodes: Bool { storage == .memory }
 
-  /// Of the values of one tile's rows.
-  private var valueByteCount: Int { Self.tileRows * dimension * MemoryLayout<Float>.stride }
+  fileprivate func tileByteCount(_ codes: martlet_scan_codes) -> Int {
+    martlet_scan_tile_bytes(codes, dimension)
+  }
 
   /// Makes room for so many rows more, so that appending them can't fail.
   package mutating func reserve(_ rows: Int) throws(ComputeError) {
@@ -52,9 +55,10 @@ package struct VectorMatrix: Sendable {
     let segment = segments[count / rowsPerSegment]
     let place = count % rowsPerSegment
     (segment.values + place * dimension).update(from: source, count: dimension)
-    martlet_scan_encode(
-      source, dimension, place % Self.tileRows,
-      segment.tiles + place / Self.tileRows * tileByteCount)
+    for codes in hasCoarseCodes ? [MARTLET_SCAN_FINE, MARTLET_SCAN_COARSE] : [MARTLET_SCAN_FINE] {
+      let tile = segment.tiles(codes) + place / Self.tileRows * tileByteCount(codes)
+      martlet_scan_encode(codes, source, dimension, place % Self.tileRows, tile)
+    }
     count += 1
   }
 
@@ -66,10 +70,10 @@ package struct VectorMatrix: Sendable {
   }
 
   /// The codes of tile `index` and those after it in its segment, valid while this matrix is.
-  func tile(_ index: Int) -> UnsafePointer<UInt8> {
+  func tile(_ index: Int, _ codes: martlet_scan_codes) -> UnsafePointer<UInt8> {
     let tilesPerSegment = rowsPerSegment / Self.tileRows
-    let tiles = segments[index / tilesPerSegment].tiles
-    return UnsafePointer(tiles + index % tilesPerSegment * tileByteCount)
+    let tiles = segments[index / tilesPerSegment].tiles(codes)
+    return UnsafePointer(tiles + index % tilesPerSegment * tileByteCount(codes))
   }
 }
 
@@ -83,17 +87,17 @@ extension VectorMatrix {
     storage: VectorStorage = .memory, pool: ThreadPool
   ) {
     self.init(dimension: dimension, storage: storage)
-    var section = firstSection
+    var rest = snapshot.sections.dropFirst(firstSection)
     while self.count < count {
       let rows = min(rowsPerSegment, count - self.count)
-      guard section + 1 < snapshot.sections.count,
-        let segment = try? VectorSegment(
-          self, rows, values: snapshot.sections[section], tiles: snapshot.sections[section + 1],
-          snapshot, pool)
+      let sizes = sectionByteCounts(rows)
+      let sections = rest.prefix(sizes.all.count)
+      guard sections.map(\.count) == sizes.all,
+        let segment = try? VectorSegment(self, rows, Array(sections), snapshot, pool)
       else { return nil }
       segments.append(segment)
       self.count += rows
-      section += 2
+      rest = rest.dropFirst(sections.count)
     }
   }
 
@@ -112,89 +116,25 @@ extension VectorMatrix {
     return matrix
   }
 
-  /// Values and codes of each segment, as the initializer takes them, valid while `body` runs.
+  /// Values, coarse codes and fine codes of each segment, as the initializer takes them, valid while `body` runs.
   package func withSections<R>(_ body: ([UnsafeRawBufferPointer]) -> R) -> R {
     withExtendedLifetime(segments) {
-      var sections: [UnsafeRawBufferPointer] = []
-      for (number, segment) in segments.enumerated() where number * rowsPerSegment < count {
-        let rows = min(rowsPerSegment, count - number * rowsPerSegment)
-        let sizes = sectionByteCounts(rows)
-        sections.append(UnsafeRawBufferPointer(start: segment.values, count: sizes.values))
-        sections.append(UnsafeRawBufferPointer(start: segment.tiles, count: sizes.tiles))
+      let used = segments.prefix((count + rowsPerSegment - 1) / rowsPerSegment)
+      let sections = used.enumerated().flatMap { number, segment in
+        segment.sections(sectionByteCounts(min(rowsPerSegment, count - number * rowsPerSegment)))
       }
       return body(sections)
     }
   }
 
+  var segmentByteCounts: SegmentByteCounts { sectionByteCounts(rowsPerSegment) }
+
   /// Whole tiles, which are multiples of 64 bytes.
-  fileprivate func sectionByteCounts(_ rows: Int) -> (values: Int, tiles: Int) {
+  fileprivate func sectionByteCounts(_ rows: Int) -> SegmentByteCounts {
     let tiles = (rows + Self.tileRows - 1) / Self.tileRows
-    return (tiles * valueByteCount, tiles * tileByteCount)
+    return SegmentByteCounts(
+      values: tiles * Self.tileRows * dimension * MemoryLayout<Float>.stride,
+      coarse: hasCoarseCodes ? tiles * tileByteCount(MARTLET_SCAN_COARSE) : nil,
+      fine: tiles * tileByteCount(MARTLET_SCAN_FINE))
   }
-
-  fileprivate var segmentByteCounts: (values: Int, tiles: Int) {
-    sectionByteCounts(rowsPerSegment)
-  }
-}
-
-/// Memory of one segment.
-// SAFETY: a row is written once, by the only writer, before any copy of the matrix whose count
-// includes it is published through a mutex; readers stay below the count of their copy, and among
-// codes below the last tile that it fills.
-private final class VectorSegment: @unchecked Sendable {
-  private let owners: [AnyObject]
-  let values: UnsafeMutablePointer<Float>
-  let tiles: UnsafeMutablePointer<UInt8>
-
-  init(_ matrix: VectorMatrix) throws(ComputeError) {
-    let sizes = matrix.segmentByteCounts
-    let values = try matrix.storage.room(byteCount: sizes.values)
-    let tiles = try AlignedBuffer(byteCount: sizes.tiles)
-    owners = [values.owner, tiles]
-    self.values = values.pointer.assumingMemoryBound(to: Float.self)
-    self.tiles = tiles.elements()
-  }
-
-  /// Rows of a snapshot. A full segment's values are only read and stay in the file.
-  init(
-    _ matrix: VectorMatrix, _ rows: Int, values: UnsafeRawBufferPointer,
-    tiles: UnsafeRawBufferPointer, _ snapshot: SnapshotFile, _ pool: ThreadPool
-  ) throws(ComputeError) {
-    let sizes = matrix.sectionByteCounts(rows)
-    guard values.count == sizes.values, tiles.count == sizes.tiles,
-      let address = values.baseAddress
-    else { throw .outOfMemory(byteCount: values.count) }
-    let room = matrix.segmentByteCounts
-    let codes = try AlignedBuffer(byteCount: room.tiles)
-    Self.copy(tiles, to: codes.pointer, pool)
-    self.tiles = codes.elements()
-    if rows == matrix.rowsPerSegment {
-      owners = [snapshot, codes]
-      self.values = UnsafeMutableRawPointer(mutating: address).assumingMemoryBound(to: Float.self)
-    } else {
-      let buffer = try matrix.storage.room(byteCount: room.values)
-      Self.copy(values, to: buffer.pointer, pool)
-      owners = [buffer.owner, codes]
-      self.values = buffer.pointer.assumingMemoryBound(to: Float.self)
-    }
-  }
-
-  private static func copy(
-    _ source: UnsafeRawBufferPointer, to target: UnsafeMutableRawPointer, _ pool: ThreadPool
-  ) {
-    let source = SharedBytes(bytes: source)
-    let target = SharedTarget(pointer: target)
-    let chunk = 1 << 20
-    pool.parallelFor((source.bytes.count + chunk - 1) / chunk) { range in
-      let from = range.lowerBound * chunk
-      let count = min(range.upperBound * chunk, source.bytes.count) - from
-      guard let base = source.bytes.baseAddress else { return }
-      (target.pointer + from).copyMemory(from: base + from, byteCount: count)
-    }
-  }
-}
-
-// SAFETY: each thread writes bytes of its own, while the caller waits.
-private struct SharedTarget: @unchecked Sendable {
-  let pointer: UnsafeMutableRawPointer
 }

@@ -1,8 +1,13 @@
-// Exact search in two passes. The first one reads 8-bit codes, a quarter of the bytes, and keeps the
-// rows whose upper bound reaches the k-th greatest lower bound; the second computes the float32
-// scores of those, of which there are few, by the fixed-order kernels. The result is that of the
-// plain loop over all rows, row for row, whatever the number of threads: a row that is left out has
-// a score below those of k others. Several queries share one pass over the codes.
+// Exact search that reads few values. A scan of codes bounds every row's score from above; rows that
+// seem to be among the best are scored in float32 at once, which tells early how high the k-th best
+// score is, and those that could be, though it is not likely, wait for the end. Then that score leaves
+// few of them to be scored. The result is that of the plain loop over all rows, row for row, whatever
+// the number of threads: a row that is left out has a score below those of k others.
+//
+// One query waits for memory: it reads coarse codes, an eighth of the bytes, and among them hundreds of
+// rows wait for each that is found. Where a part of the rows is alike, and too many would wait, fine
+// codes are read instead. Several queries, which share what is read, wait for arithmetic: they read fine
+// codes.
 
 import CKernels
 package import Compute
@@ -28,29 +33,42 @@ package struct VectorSearch: Sendable {
   /// The `count` best rows for each query (prepared by the Similarity), best first.
   package func top(_ count: Int, for queries: [[Float]]) -> [[ScoredRow]] {
     guard matrix.count > 0, count > 0, !queries.isEmpty else { return queries.map { _ in [] } }
-    let scan = ScanQueries(queries, metric: similarity.metric, dimension: matrix.dimension)
-    let merged = Mutex(CandidateLists(scan, count))
+    let scan = RowScan(
+      matrix, ScanQueries(queries, metric: similarity.metric, dimension: matrix.dimension),
+      mask: mask)
+    let found = Mutex(ScanFindings(scan.queries, count))
     let next = Atomic<Int>(0)
-    let allowed = AllowedBits(mask)
     pool.run { _, _ in
-      var lists = CandidateLists(scan, count)
+      var part = ScanFindings(scan.queries, count)
+      var pace = CoarsePace(isOff: !matrix.hasCoarseCodes || queries.count >= HitRoom.queryCount)
       let room = HitRoom()
       while true {
-        let run = next.wrappingAdd(1, ordering: .relaxed).oldValue
-        guard run * VectorMatrix.runRows < fullTileRows else { break }
-        self.scan(run, allowed, room, &lists)
+        // Some runs in a row: the processor reads on beyond the end of one.
+        let first = next.wrappingAdd(Self.runsInARow, ordering: .relaxed).oldValue
+        guard first < scan.runCount else { break }
+        found.withLock { $0.share(&part) }
+        for run in first..<min(first + Self.runsInARow, scan.runCount) {
+          self.scan(run, scan, queries, room, &pace, &part)
+        }
       }
-      merged.withLock { $0.merge(lists) }
+      found.withLock { $0.merge(part) }
     }
-    let candidates = merged.withLock { lists in queries.indices.map { lists.candidates($0) } }
-    let results = Mutex([[ScoredRow]](repeating: [], count: queries.count))
-    pool.parallelFor(queries.count) { range in
-      for number in range {
-        let best = rescore(candidates[number], queries[number], count)
-        results.withLock { $0[number] = best }
+    let known = found.withLock { $0 }
+    let waiting = known.waitingRows(scan)
+    pool.parallelFor(waiting.count, grain: 8) { range in
+      let better = scored(waiting[range], scan, queries, known.thresholds)
+      found.withLock { found in
+        for (query, row) in better { found.insert(row, query: query) }
       }
     }
-    return results.withLock { $0 }
+    return found.withLock { found in
+      for row in scan.rowCount..<matrix.count where mask?[row] ?? true {
+        for (number, query) in queries.enumerated() {
+          found.insert(ScoredRow(row: row, score: score(query, row: row)), query: number)
+        }
+      }
+      return found.best.map(\.sorted)
+    }
   }
 
   /// One query's score of one row.
@@ -58,115 +76,107 @@ package struct VectorSearch: Sendable {
     Double(similarity.score(query, matrix.row(row), matrix.dimension))
   }
 
-  /// Rows of tiles that are full. A writer may be filling the one after them.
-  private var fullTileRows: Int { matrix.count / VectorMatrix.tileRows * VectorMatrix.tileRows }
+  private static let runsInARow = 2
 
-  private func rescore(_ candidates: [Int], _ query: [Float], _ count: Int) -> [ScoredRow] {
-    var best = TopRows(capacity: count)
-    for row in candidates { best.insert(ScoredRow(row: row, score: score(query, row: row))) }
-    for row in fullTileRows..<matrix.count where mask?[row] ?? true {
-      best.insert(ScoredRow(row: row, score: score(query, row: row)))
-    }
-    return best.sorted
-  }
-
-  // MARK: First pass
+  // MARK: Scan
 
   private func scan(
-    _ run: Int, _ allowed: AllowedBits, _ room: HitRoom, _ lists: inout CandidateLists
+    _ run: Int, _ scan: RowScan, _ queries: [[Float]], _ room: HitRoom, _ pace: inout CoarsePace,
+    _ part: inout ScanFindings
   ) {
+    let isCoarse = pace.next()
     let first = run * VectorMatrix.runRows
-    let tile = first / VectorMatrix.tileRows
-    let rows = min(VectorMatrix.runRows, fullTileRows - first)
-    for query in stride(from: 0, to: lists.queries.count, by: HitRoom.queryCount) {
-      let queryCount = min(HitRoom.queryCount, lists.queries.count - query)
-      lists.queries.withUnsafeBufferPointer { queries in
-        guard let base = queries.baseAddress else { return }
-        var scan = martlet_scan(
-          tiles: matrix.tile(tile), tile_count: rows / VectorMatrix.tileRows,
-          columns: matrix.dimension, allowed: allowed.pointer.map { $0 + tile },
-          queries: base + query, query_count: queryCount, hits: room.hits,
-          hit_counts: room.counts)
-        kernels.scan(&scan)
+    var most = 0
+    scan.forEachHit(
+      ofRun: run, isCoarse ? MARTLET_SCAN_COARSE : MARTLET_SCAN_FINE, queries: queries.indices,
+      thresholds: part.thresholds, room
+    ) { query, hits in
+      fetchBest(hits, first, part.thresholds[query])
+      var waiting = 0
+      for hit in hits where hit.upper >= part.thresholds[query] {
+        let row = first + Int(hit.row)
+        if hit.estimate >= part.thresholds[query] {
+          let score = score(queries[query], row: row)
+          part.insert(ScoredRow(row: row, score: score), query: query)
+        } else {
+          part.wait(row, hit.upper, isCoarse: isCoarse, query: query)
+          waiting += 1
+        }
       }
-      for number in 0..<queryCount {
-        lists.take(
-          UnsafeBufferPointer(start: room.hits + number * rows, count: room.counts[number]),
-          firstRow: first, query: query + number)
-      }
+      most = max(most, waiting)
     }
-  }
-}
-
-/// For each query, the rows that the scan could not leave out.
-private struct CandidateLists {
-  /// With the thresholds so far.
-  private(set) var queries: [martlet_scan_query]
-  /// The k greatest lower bounds.
-  private var lowerBounds: [TopRows]
-  private var candidates: [[(row: Int, upper: Float)]]
-
-  init(_ scan: ScanQueries, _ count: Int) {
-    queries = scan.all
-    lowerBounds = scan.all.map { _ in TopRows(capacity: count) }
-    candidates = scan.all.map { _ in [] }
+    if isCoarse { pace.note(isCrowded: most > scan.tileCount(ofRun: run)) }
   }
 
-  mutating func take(
-    _ hits: UnsafeBufferPointer<martlet_scan_hit>, firstRow: Int, query: Int
+  /// Asks for the values that will be read at once.
+  private func fetchBest(
+    _ hits: UnsafeBufferPointer<martlet_scan_hit>, _ first: Int, _ threshold: Float
   ) {
-    guard !hits.isEmpty else { return }
-    for hit in hits where hit.upper >= queries[query].threshold {
-      let row = firstRow + Int(hit.row)
-      candidates[query].append((row, hit.upper))
-      lowerBounds[query].insert(ScoredRow(row: row, score: Double(hit.lower)))
-      queries[query].threshold = Float(lowerBounds[query].threshold)
+    guard threshold > -.infinity else { return }
+    for hit in hits where hit.estimate >= threshold {
+      martlet_fetch_row(matrix.row(first + Int(hit.row)), matrix.dimension)
     }
   }
 
-  mutating func merge(_ other: CandidateLists) {
-    for query in queries.indices {
-      candidates[query] += other.candidates[query]
-      lowerBounds[query].merge(other.lowerBounds[query])
+  // MARK: Waiting rows
+
+  /// Those that reach the thresholds. In runs that are crowded with them fine codes tell which ones do,
+  /// for fewer bytes than the values have.
+  private func scored(
+    _ waiting: ArraySlice<WaitingRows>, _ scan: RowScan, _ queries: [[Float]],
+    _ thresholds: [Float]
+  ) -> [(query: Int, row: ScoredRow)] {
+    var rows: [(query: Int, row: Int)] = []
+    for some in waiting {
+      guard let run = some.crowdedRun else {
+        for row in some.rows { rows.append((some.query, Int(row.row))) }
+        continue
+      }
+      scan.forEachHit(
+        ofRun: run, MARTLET_SCAN_FINE, queries: some.query..<some.query + 1,
+        thresholds: thresholds, HitRoom()
+      ) { query, hits in
+        // Others have been scored.
+        var rest = some.rows
+        for hit in hits {
+          let row = run * VectorMatrix.runRows + Int(hit.row)
+          rest = rest.drop { $0.row < row }
+          if let next = rest.first, next.row == row { rows.append((query, row)) }
+        }
+      }
+    }
+    return rows.indices.compactMap { index in
+      let ahead = min(index + Self.fetchedAhead, rows.count - 1)
+      martlet_fetch_row(matrix.row(rows[ahead].row), matrix.dimension)
+      let (query, row) = rows[index]
+      let score = score(queries[query], row: row)
+      guard scan.queries.threshold(query, score: score) >= thresholds[query] else { return nil }
+      return (query, ScoredRow(row: row, score: score))
     }
   }
 
-  /// Rows whose upper bound reaches the k-th greatest lower bound.
-  func candidates(_ query: Int) -> [Int] {
-    let threshold = Float(lowerBounds[query].threshold)
-    return candidates[query].filter { $0.upper >= threshold }.map(\.row)
-  }
+  /// Rows whose values are on their way while one is scored.
+  private static let fetchedAhead = 6
 }
 
-/// Where the kernel writes its hits: of one run, for as many queries as it serves at a time.
-private final class HitRoom {
-  static let queryCount = 8
-  let hits = UnsafeMutablePointer<martlet_scan_hit>.allocate(
-    capacity: queryCount * VectorMatrix.runRows)
-  let counts = UnsafeMutablePointer<Int>.allocate(capacity: queryCount)
+/// Which runs are scanned by coarse codes: all, until one is crowded with rows that wait, more than one
+/// for each tile that is read; then ever fewer, so that they cost next to nothing where they don't help.
+private struct CoarsePace {
+  let isOff: Bool
+  private var pause = 0
+  private var left = 0
+  private static let longest = 64
 
-  deinit {
-    hits.deallocate()
-    counts.deallocate()
-  }
-}
+  init(isOff: Bool) { self.isOff = isOff }
 
-/// A mask as the kernel reads it: 16 bits per tile.
-// SAFETY: written before init returns and never again.
-private final class AllowedBits: @unchecked Sendable {
-  private let words: UnsafeMutablePointer<UInt64>?
-
-  init(_ mask: RowBitmap?) {
-    words = mask.map { mask in
-      let words = UnsafeMutablePointer<UInt64>.allocate(capacity: max(1, mask.words.count))
-      words.initialize(from: mask.words, count: mask.words.count)
-      return words
-    }
+  mutating func next() -> Bool {
+    if isOff { return false }
+    left -= 1
+    return left < 0
   }
 
-  deinit { words?.deallocate() }
-
-  var pointer: UnsafePointer<UInt16>? {
-    words.map { UnsafeRawPointer($0).assumingMemoryBound(to: UInt16.self) }
+  mutating func note(isCrowded: Bool) {
+    pause = isCrowded ? min(max(1, 4 * pause), Self.longest) : 0
+    left = pause
   }
 }
