@@ -75,9 +75,10 @@ import Testing
       ].flatMap { $0 }.map(similarity.prepared)
       for mask in [nil, mask] {
         let expected = queries.map { naive(matrix, similarity, $0, count, mask) }
-        for threads in [1, 3] {
+        for (threads, coarseFrom) in [(1, 0), (3, 0), (2, Int.max)] {
           let pool = ThreadPool(threads: threads, niceness: 0)
-          let search = VectorSearch(matrix, similarity, mask: mask, pool: pool)
+          let search = VectorSearch(
+            matrix, similarity, mask: mask, pool: pool, coarseFrom: coarseFrom)
           for count in [1, 10, 150] {
             let found = search.top(count, for: queries)
             #expect(found == expected.map { Array($0.prefix(count)) }, "\(dimension) \(threads)")
@@ -100,7 +101,7 @@ import Testing
     let queries = (vectors(.nearTies, 2, 12, seed: 22) + vectors(.normal, 7, 12, seed: 24))
       .map(similarity.prepared)
     let expected = queries.map { naive(matrix, similarity, $0, 20, nil) }
-    let search = VectorSearch(matrix, similarity, mask: nil, pool: pool)
+    let search = VectorSearch(matrix, similarity, mask: nil, pool: pool, coarseFrom: 0)
     for (query, expected) in zip(queries, expected) {
       #expect(search.top(20, for: [query]) == [expected])
     }
@@ -187,7 +188,8 @@ import Testing
       let expected = naive(matrix, similarity, query, 2, nil)
       #expect(expected.map(\.row) == [rows.count - 30, 3])
       for count in [1, 2] {
-        let found = VectorSearch(matrix, similarity, mask: nil, pool: pool).top(count, for: [query])
+        let search = VectorSearch(matrix, similarity, mask: nil, pool: pool, coarseFrom: 0)
+        let found = search.top(count, for: [query])
         #expect(found == [Array(expected.prefix(count))])
       }
     }
@@ -291,7 +293,8 @@ import Testing
       if matrix.count % 200 == 1 { copies.append(matrix) }
     }
     for copy in copies {
-      let found = VectorSearch(copy, similarity, mask: nil, pool: pool).top(5, for: [rows[7]])
+      let found = VectorSearch(copy, similarity, mask: nil, pool: pool, coarseFrom: 0).top(
+        5, for: [rows[7]])
       #expect(found == [naive(copy, similarity, rows[7], 5, nil)])
     }
   }
@@ -307,7 +310,7 @@ import Testing
     for row in rows { row.withUnsafeBufferPointer { matrix.append($0) } }
     #expect(matrix.byteCount < rows.count * 5000 * 5 / 4, "codes only")
     let query = vectors(.normal, 1, 5000, seed: 13)[0]
-    let search = VectorSearch(matrix, similarity, mask: nil, pool: pool)
+    let search = VectorSearch(matrix, similarity, mask: nil, pool: pool, coarseFrom: 0)
     #expect(search.top(9, for: [query]) == [naive(matrix, similarity, query, 9, nil)])
     #expect(rmdir(folder) == 0, "the files have no names")
     #expect(throws: ComputeError.self) { try matrix.reserve(10 * rows.count) }
@@ -336,7 +339,7 @@ import Testing
     let more = similarity.prepared(vectors(.normal, 1, 5000, seed: 11)[0])
     try opened.reserve(1)
     more.withUnsafeBufferPointer { opened.append($0) }
-    let search = VectorSearch(opened, similarity, mask: nil, pool: pool)
+    let search = VectorSearch(opened, similarity, mask: nil, pool: pool, coarseFrom: 0)
     let queries = [similarity.prepared(rows[77]), similarity.prepared(rows[2499]), more]
     #expect(search.top(2, for: queries).map { $0[0].row } == [77, 2499, 2500])
     #expect(search.top(9, for: queries)[0] == naive(opened, similarity, queries[0], 9, nil))

@@ -32,6 +32,12 @@ struct RowScan: Sendable {
     return tiles.reduce(0) { $0 + (allowed[$1] == 0 ? 0 : 1) }
   }
 
+  /// What there is to read of codes.
+  func byteCount(_ codes: martlet_scan_codes) -> Int {
+    let tiles = (0..<runCount).reduce(0) { $0 + tileCount(ofRun: $1) }
+    return tiles * martlet_scan_tile_bytes(codes, matrix.dimension)
+  }
+
   /// Calls `body` with the hits of each of some queries, whose rows count from the run's first.
   func forEachHit(
     ofRun run: Int, _ codes: martlet_scan_codes, queries range: Range<Int>, thresholds: [Float],

@@ -4,10 +4,10 @@
 // few of them to be scored. The result is that of the plain loop over all rows, row for row, whatever
 // the number of threads: a row that is left out has a score below those of k others.
 //
-// One query waits for memory: it reads coarse codes, an eighth of the bytes, and among them hundreds of
-// rows wait for each that is found. Where a part of the rows is alike, and too many would wait, fine
-// codes are read instead. Several queries, which share what is read, wait for arithmetic: they read fine
-// codes.
+// One query waits for memory where there are many rows: it reads coarse codes, an eighth of the bytes, and
+// among them hundreds of rows wait for each that is found. Where a part of the rows is alike, and too many
+// would wait, fine codes are read instead, as where caches hold most of them. Several queries, which share
+// what is read, wait for arithmetic: they read fine codes.
 
 import CKernels
 package import Compute
@@ -18,16 +18,21 @@ package struct VectorSearch: Sendable {
   private let similarity: Similarity
   private let mask: RowBitmap?
   private let pool: ThreadPool
+  private let coarseFrom: Int
 
-  /// - Parameter mask: rows that may be found; nil is all.
+  /// - Parameters:
+  ///   - mask: rows that may be found; nil is all.
+  ///   - coarseFrom: bytes of fine codes to read from which on one query reads coarse ones first.
   package init(
-    _ matrix: VectorMatrix, _ similarity: Similarity, mask: RowBitmap?, pool: ThreadPool
+    _ matrix: VectorMatrix, _ similarity: Similarity, mask: RowBitmap?, pool: ThreadPool,
+    coarseFrom: Int = 64 << 20
   ) {
     precondition(mask.map { $0.rowCount == matrix.count } ?? true)
     self.matrix = matrix
     self.similarity = similarity
     self.mask = mask
     self.pool = pool
+    self.coarseFrom = coarseFrom
   }
 
   /// The `count` best rows for each query (prepared by the Similarity), best first.
@@ -36,11 +41,13 @@ package struct VectorSearch: Sendable {
     let scan = RowScan(
       matrix, ScanQueries(queries, metric: similarity.metric, dimension: matrix.dimension),
       mask: mask)
+    let isFine =
+      queries.count >= HitRoom.queryCount || scan.byteCount(MARTLET_SCAN_FINE) < coarseFrom
     let found = Mutex(ScanFindings(scan.queries, count))
     let next = Atomic<Int>(0)
     pool.run { _, _ in
       var part = ScanFindings(scan.queries, count)
-      var pace = CoarsePace(isOff: !matrix.hasCoarseCodes || queries.count >= HitRoom.queryCount)
+      var pace = CoarsePace(isOff: isFine || !matrix.hasCoarseCodes)
       let room = HitRoom()
       while true {
         // Some runs in a row: the processor reads on beyond the end of one.
@@ -105,7 +112,7 @@ package struct VectorSearch: Sendable {
       }
       most = max(most, waiting)
     }
-    if isCoarse { pace.note(isCrowded: most > scan.tileCount(ofRun: run)) }
+    if isCoarse { pace.note(isCrowded: 2 * most > scan.tileCount(ofRun: run)) }
   }
 
   /// Asks for the values that will be read at once.
@@ -160,7 +167,7 @@ package struct VectorSearch: Sendable {
 }
 
 /// Which runs are scanned by coarse codes: all, until one is crowded with rows that wait, more than one
-/// for each tile that is read; then ever fewer, so that they cost next to nothing where they don't help.
+/// for two tiles that are read; then ever fewer, so that they cost next to nothing where they don't help.
 private struct CoarsePace {
   let isOff: Bool
   private var pause = 0
