@@ -34,9 +34,9 @@ SIMD_INLINE float mean_square_of(const float *x, size_t n) {
   return tree_sum(sum) / (float)n;
 }
 
-SIMD_INLINE floats best_int4_scales(const floats x[GROUP], floats peak, floats mean_square) {
+SIMD_INLINE floats best_int4_scales(const floats x[GROUP], floats peak, floats mean_squares) {
   floats weights[GROUP];
-  for (int i = 0; i < GROUP; i++) weights[i] = add(multiply(x[i], x[i]), mean_square);
+  for (int i = 0; i < GROUP; i++) weights[i] = add(multiply(x[i], x[i]), mean_squares);
   floats best_gain = zeros(), best = divide(peak, broadcast(-8.0f));
   for (int step = 0; step <= INT4_SEARCH_STEPS; step++) {
     float target = INT4_SEARCH_FIRST + INT4_SEARCH_STEP * (float)step;
@@ -66,13 +66,13 @@ SIMD_INLINE void write_codes(const float *x, uint16_t scale, float low, float hi
   }
 }
 
-// Sixteen groups of a row.
-SIMD_INLINE void quantize_int4_groups(const float *x, floats mean_square, uint8_t *codes,
+// Sixteen groups, one after the other.
+SIMD_INLINE void quantize_int4_groups(const float *x, floats mean_squares, uint8_t *codes,
                                       uint16_t *scales) {
   floats lanes[GROUP];
   for (size_t i = 0; i < GROUP; i++) lanes[i] = gather(x + i, GROUP);
   floats peak = signed_peak_lanes(lanes), magnitude = absolute(peak);
-  floats best = best_int4_scales(lanes, peak, mean_square);
+  floats best = best_int4_scales(lanes, peak, mean_squares);
   best = if_greater(magnitude, broadcast(QUANTIZE_LEAST), best, zeros());
   best = if_greater(broadcast(INFINITY), magnitude, best, zeros());
   store_half_first(scales, 16, best);
@@ -83,17 +83,24 @@ SIMD_INLINE void quantize_int4_groups(const float *x, floats mean_square, uint8_
 
 SIMD static void simd_quantize_int4(const float *x, size_t rows, size_t columns, uint8_t *codes,
                                     uint16_t *scales) {
-  size_t groups = columns / GROUP;
+  size_t per_row = columns / GROUP, groups = rows * per_row;
   if (groups < 16) {
     portable_quantize_int4(x, rows, columns, codes, scales);
     return;
   }
-  for (size_t r = 0; r < rows; r++, x += columns, codes += columns, scales += groups) {
-    floats mean_square = broadcast(mean_square_of(x, columns));
-    for (size_t g = 0; g < groups; g += 16) {
-      size_t first = smaller(g, groups - 16);  // the last sixteen may overlap those before
-      quantize_int4_groups(x + first * GROUP, mean_square, codes + first * GROUP, scales + first);
+  size_t known_row = rows;
+  float mean_square = 0;
+  for (size_t g = 0; g < groups; g += 16) {
+    size_t first = smaller(g, groups - 16);  // the last sixteen may overlap those before
+    float mean_squares[16];                  // of each group's row
+    for (size_t i = 0; i < 16; i++) {
+      size_t row = (first + i) / per_row;
+      if (row != known_row) mean_square = mean_square_of(x + row * columns, columns);
+      known_row = row;
+      mean_squares[i] = mean_square;
     }
+    quantize_int4_groups(x + first * GROUP, load(mean_squares), codes + first * GROUP,
+                         scales + first);
   }
 }
 

@@ -43,8 +43,10 @@ import Testing
     }
   }
 
-  private func matrix(_ rows: [[Float]], _ similarity: Similarity) throws -> VectorMatrix {
-    var matrix = VectorMatrix(dimension: rows[0].count)
+  private func matrix(
+    _ rows: [[Float]], _ similarity: Similarity, _ storage: VectorStorage = .memory
+  ) throws -> VectorMatrix {
+    var matrix = VectorMatrix(dimension: rows[0].count, storage: storage)
     try matrix.reserve(rows.count)
     for row in rows { similarity.prepared(row).withUnsafeBufferPointer { matrix.append($0) } }
     return matrix
@@ -90,14 +92,14 @@ import Testing
   }
 
   /// Many runs, of which parts are alike: whichever codes are read where, the result is the same.
-  @Test(arguments: Metric.allCases)
-  func crowdedRunsAreFoundAlike(metric: Metric) throws {
+  @Test(arguments: Metric.allCases, [VectorStorage.memory, .disk(folder: "/tmp")])
+  func crowdedRunsAreFoundAlike(metric: Metric, storage: VectorStorage) throws {
     let similarity = Similarity(metric: metric)
     let parts = [
       vectors(.normal, 9000, 12, seed: 21), vectors(.nearTies, 4000, 12, seed: 22),
       vectors(.duplicates, 3000, 12, seed: 22), vectors(.normal, 20_003, 12, seed: 23),
     ]
-    let matrix = try matrix(parts.flatMap { $0 }, similarity)
+    let matrix = try matrix(parts.flatMap { $0 }, similarity, storage)
     let queries = (vectors(.nearTies, 2, 12, seed: 22) + vectors(.normal, 7, 12, seed: 24))
       .map(similarity.prepared)
     let expected = queries.map { naive(matrix, similarity, $0, 20, nil) }

@@ -303,7 +303,7 @@ struct ProductFormat: Sendable, CustomStringConvertible {
     }
   }
 
-  @Test(arguments: Table.vectors, [32, 480, 512, 544, 1600])
+  @Test(arguments: Table.vectors, [32, 160, 480, 512, 544, 1600])
   func quantisersAgreeBitForBit(vector: Table, columns: Int) {
     var source = SeededValues(seed: 13)
     let count = 3 * columns

@@ -6,6 +6,8 @@ struct ScanFindings: Sendable {
   private(set) var best: [TopRows]
   /// Rows with bounds below them can't be among the best.
   private(set) var thresholds: [Float]
+  /// What rows that wait have at least, where their scores are not to be read yet.
+  private var lowerBounds: [TopRows]
   private var fine: [[WaitingRow]]
   /// Of these most fall behind a later threshold.
   private var coarse: [[WaitingRow]]
@@ -13,6 +15,7 @@ struct ScanFindings: Sendable {
   init(_ queries: ScanQueries, _ count: Int) {
     self.queries = queries
     best = Array(repeating: TopRows(capacity: count), count: queries.count)
+    lowerBounds = best
     thresholds = Array(repeating: -.infinity, count: queries.count)
     fine = Array(repeating: [], count: queries.count)
     coarse = fine
@@ -26,6 +29,12 @@ struct ScanFindings: Sendable {
   mutating func wait(_ row: Int, _ upper: Float, isCoarse: Bool, query: Int) {
     let waiting = WaitingRow(row: Int32(row), upper: upper)
     if isCoarse { coarse[query].append(waiting) } else { fine[query].append(waiting) }
+  }
+
+  /// So many rows with bounds as high leave out what can't reach them.
+  mutating func raise(byRow row: Int, atLeast lower: Float, query: Int) {
+    lowerBounds[query].insert(ScoredRow(row: row, score: Double(lower)))
+    thresholds[query] = max(thresholds[query], Float(lowerBounds[query].threshold))
   }
 
   mutating func merge(_ other: ScanFindings) {

@@ -6,8 +6,10 @@
 //
 // One query waits for memory where there are many rows: it reads coarse codes, an eighth of the bytes, and
 // among them hundreds of rows wait for each that is found. Where a part of the rows is alike, and too many
-// would wait, fine codes are read instead, as where caches hold most of them. Several queries, which share
-// what is read, wait for arithmetic: they read fine codes.
+// would wait, fine codes are read instead, as where caches hold most of them. Eight queries and more, which
+// share what is read, wait for arithmetic: they read fine codes.
+//
+// Values on disk are read last and least: all rows wait, and lower bounds tell how high the k-th best is.
 
 import CKernels
 package import Compute
@@ -102,11 +104,14 @@ package struct VectorSearch: Sendable {
       var waiting = 0
       for hit in hits where hit.upper >= part.thresholds[query] {
         let row = first + Int(hit.row)
-        if hit.estimate >= part.thresholds[query] {
+        if matrix.storage == .memory, hit.estimate >= part.thresholds[query] {
           let score = score(queries[query], row: row)
           part.insert(ScoredRow(row: row, score: score), query: query)
         } else {
           part.wait(row, hit.upper, isCoarse: isCoarse, query: query)
+          if matrix.storage != .memory {
+            part.raise(byRow: row, atLeast: hit.lower, query: query)
+          }
           waiting += 1
         }
       }
@@ -119,7 +124,7 @@ package struct VectorSearch: Sendable {
   private func fetchBest(
     _ hits: UnsafeBufferPointer<martlet_scan_hit>, _ first: Int, _ threshold: Float
   ) {
-    guard threshold > -.infinity else { return }
+    guard matrix.storage == .memory, threshold > -.infinity else { return }
     for hit in hits where hit.estimate >= threshold {
       martlet_fetch_row(matrix.row(first + Int(hit.row)), matrix.dimension)
     }
@@ -186,4 +191,9 @@ private struct CoarsePace {
     pause = isCrowded ? min(max(1, 4 * pause), Self.longest) : 0
     left = pause
   }
+}
+
+extension martlet_scan_hit {
+  /// The row's score is not below this. Twice rounded, so the last bits are left out.
+  fileprivate var lower: Float { (2 * estimate - upper).nextDown.nextDown }
 }
