@@ -18,9 +18,11 @@ package struct JSONFields {
     prefix = field.isEmpty ? "" : field + "."
   }
 
-  /// Throws for the first field that is none of these.
+  /// Throws for the first field that is none of these and not null.
   package func refuseOthers(than known: [String]) throws(RetrievalError) {
-    guard let other = object.keys.first(where: { !known.contains($0) }) else { return }
+    guard let other = object.keys.first(where: { !known.contains($0) && value($0) != nil }) else {
+      return
+    }
     throw invalid(other, "there is no such field; there are \(known.joined(separator: ", "))")
   }
 

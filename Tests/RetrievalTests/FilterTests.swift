@@ -68,6 +68,12 @@ import Testing
     ),
     (#"{"type":"not","filters":[{"type":"eq","key":"a","value":1}]}"#, false),
     (#"{"type":"exists","key":"a"}"#, true),
+    // As a client writes it whose type of filters has all fields.
+    (
+      #"{"type":"and","key":null,"value":null,"filters":[{"type":"eq","key":"a","value":1,"filters":null}]}"#,
+      true
+    ),
+    (#"{"type":"eq","key":"a","value":null,"filters":null}"#, false),
   ]) func combinations(text: String, expected: Bool) throws {
     #expect(FilterPredicate(try Filter(json: json(text))).matches(["a": 1]) == expected)
   }
@@ -139,6 +145,8 @@ import Testing
     (#"{"type":"gt","key":"a","value":true}"#, "filter.value"),
     (#"{"type":"gt","key":"a"}"#, "filter.value"),
     (#"{"type":"exists","key":"a","value":1}"#, "filter.value"),
+    (#"{"type":"eq","key":"a","value":1,"filters":[]}"#, "filter.filters"),
+    (#"{"type":"and","value":false,"filters":[{"type":"exists","key":"a"}]}"#, "filter.value"),
     (#"{"type":"and"}"#, "filter.filters"), (#"{"type":"and","filters":[]}"#, "filter.filters"),
     (
       #"{"type":"not","filters":[{"type":"exists","key":"a"},{"type":"exists","key":"a"}]}"#,

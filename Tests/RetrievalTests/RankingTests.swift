@@ -124,4 +124,29 @@ import Testing
     #expect(first(9, similarity: nil, perDocument: 1) == [0, 2, 4])
     #expect(first(2, similarity: 0.95, perDocument: 1) == [0, 2])
   }
+
+  @Test func noMoreIsLookedForWhereNoMoreCanBeTaken() {
+    func canTake(_ count: Int, perDocument: Int?, _ rowCounts: [Int]) -> Bool {
+      RepetitionFilter(deduplication: nil, maximumPerDocument: perDocument)
+        .canTake(moreThan: count, ofDocumentsWith: rowCounts)
+    }
+    #expect(canTake(2, perDocument: 1, [500, 1, 500]))
+    #expect(!canTake(3, perDocument: 1, [500, 1, 500]))
+    #expect(canTake(4, perDocument: 2, [500, 1, 500]))
+    #expect(!canTake(5, perDocument: 2, [500, 1, 500]))
+    #expect(canTake(1000, perDocument: nil, [500, 1, 500]))
+    #expect(!canTake(1001, perDocument: nil, [500, 1, 500]))
+    #expect(!canTake(0, perDocument: 1, []))
+  }
+
+  @Test(arguments: [
+    (100, 1_000_000, [800, 6400, 10_000]), (4000, 1_000_000, [10_000]), (12_000, 1_000_000, []),
+    (100, 3000, [800, 3000]), (100, 100, []), (100, 7, []), (100, 0, []),
+  ]) func searchesLookOnlySoFarDown(first: Int, rowCount: Int, expected: [Int]) {
+    var depths: [Int] = []
+    while let depth = PassageSearch.depth(after: depths.last ?? first, rowCount: rowCount) {
+      depths.append(depth)
+    }
+    #expect(depths == expected)
+  }
 }

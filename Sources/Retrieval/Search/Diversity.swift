@@ -68,6 +68,16 @@ struct RepetitionFilter {
     return taken
   }
 
+  /// Whether documents of so many rows each could fill more than `count` places.
+  func canTake(moreThan count: Int, ofDocumentsWith rowCounts: some Sequence<Int>) -> Bool {
+    var places = 0
+    for rows in rowCounts {
+      places += min(rows, maximumPerDocument ?? .max)
+      if places > count { return true }
+    }
+    return false
+  }
+
   private func isRepetition(
     _ candidate: Candidate, of taken: [Candidate], _ likeness: (Candidate, Candidate) -> Double
   ) -> Bool {

@@ -44,8 +44,9 @@ struct PassageSearch {
       }
       var candidates = chosen()
       // One document's chunks, or one text's copies, may be all that was found so far.
-      for _ in 0..<Self.furtherLooks where candidates.count < request.topK && mayHaveMore(found) {
-        let depth = found.depth * Self.furtherDepth
+      while candidates.count < request.topK, mayHaveMore(found, than: candidates.count, mask),
+        let depth = Self.depth(after: found.depth, rowCount: mask?.count ?? index.rowCount)
+      {
         found = Found(
           depth: depth,
           dense: usesVectors ? search.top(depth, for: [vectors[number] ?? []])[0] : [],
@@ -63,17 +64,33 @@ struct PassageSearch {
     var sparse: [ScoredRow]
   }
 
-  /// How often more candidates are looked for, and how many times as many each time.
-  private static let (furtherLooks, furtherDepth) = (3, 8)
+  /// Candidates from each side, at most, where those found first were too few: what comes after so many
+  /// has little to do with the query, and deduplication compares each with all that were taken.
+  static let maximumDepth = 10_000
+
+  /// How many candidates to look for next; nil where enough were looked for.
+  /// - Parameter rowCount: rows that may be found.
+  static func depth(after depth: Int, rowCount: Int) -> Int? {
+    let most = min(maximumDepth, rowCount)
+    return depth < most ? min(8 * depth, most) : nil
+  }
 
   /// Whether candidates further down could be answered in the place of repetitions.
-  private func mayHaveMore(_ found: Found) -> Bool {
+  /// - Parameter count: candidates that were chosen from those found.
+  private func mayHaveMore(_ found: Found, than count: Int, _ mask: RowBitmap?) -> Bool {
     guard isThinned else { return false }
     if let minimum = request.minimumScore {
       let judged = request.effectiveMode == .sparse ? found.sparse : found.dense
       if let last = judged.last, last.score < minimum { return false }
     }
-    return found.dense.count == found.depth || found.sparse.count == found.depth
+    guard found.dense.count == found.depth || found.sparse.count == found.depth else {
+      return false
+    }
+    let documents = index.documents
+    // A filter lets all rows of a document pass or none.
+    let rows = (0..<documents.slotCount).lazy.map { documents.rows(ofSlot: $0) }
+      .filter { rows in rows.first.map { mask?[$0] ?? true } ?? false }
+    return repetitions.canTake(moreThan: count, ofDocumentsWith: rows.map(\.count))
   }
 
   /// Candidates from each side. Where some will be left out, more are needed than are answered.
@@ -84,6 +101,11 @@ struct PassageSearch {
 
   private var isThinned: Bool {
     request.deduplication != nil || request.maximumPerDocument != nil
+  }
+
+  private var repetitions: RepetitionFilter {
+    RepetitionFilter(
+      deduplication: request.deduplication, maximumPerDocument: request.maximumPerDocument)
   }
 
   /// Candidates that are answered, or that those are chosen from.
@@ -136,8 +158,6 @@ struct PassageSearch {
     func likeness(_ left: Candidate, _ right: Candidate) -> Double {
       cosine(index.matrix.row(left.row), index.matrix.row(right.row))
     }
-    let repetitions = RepetitionFilter(
-      deduplication: request.deduplication, maximumPerDocument: request.maximumPerDocument)
     let pool = repetitions.first(
       pooledCount, of: candidates,
       document: { index.documentSlots[$0.row] }, likeness: likeness)

@@ -20,10 +20,8 @@ package struct TopRows: Sendable {
   package let capacity: Int
   private var heap: [ScoredRow] = []
 
-  package init(capacity: Int) {
-    self.capacity = max(0, capacity)
-    heap.reserveCapacity(self.capacity)
-  }
+  /// Room is taken as rows come: there may be far fewer than the capacity.
+  package init(capacity: Int) { self.capacity = max(0, capacity) }
 
   /// A score below this can't enter.
   package var threshold: Double {

@@ -21,7 +21,6 @@ struct CollectionDocuments: Sendable {
   /// JSON, one document or an array; a raw body of another content type; or the files of a form.
   func store(_ request: Request) async throws -> Response {
     let store = try state.documentStore()
-    let wantsJob = try request.wantsJob()
     var documents: [DocumentInput] = []
     let upload = try DocumentUpload(of: request)
     for file in upload.files { documents += try await store.documents(from: file) }
@@ -35,7 +34,7 @@ struct CollectionDocuments: Sendable {
       for index in documents.indices { documents[index].source = origin }
       return try sources.take(origin, in: request.name)
     }
-    if wantsJob {
+    if upload.wantsJob {
       return try .accepted(try await start(documents, of: turn, in: request.name, store))
     }
     defer { turn?.end() }

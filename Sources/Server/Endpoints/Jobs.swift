@@ -59,9 +59,10 @@ struct Jobs: Sendable {
 extension Request {
   fileprivate var jobID: String { parameters["id"] ?? "" }
 
-  /// Whether the client won't wait: `?wait=false`, or `Prefer: respond-async` (RFC 7240, 4.1).
-  func wantsJob() throws(APIError) -> Bool {
-    switch queryValue("wait") {
+  /// Whether the client won't wait: `wait` is false, or `Prefer: respond-async` (RFC 7240, 4.1).
+  /// - Parameter wait: as given in the query or a form.
+  func wantsJob(wait: String?) throws(APIError) -> Bool {
+    switch wait {
     case nil: break
     case "false", "0": return true
     case "true", "1": return false

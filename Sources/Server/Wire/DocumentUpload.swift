@@ -1,6 +1,6 @@
 // A request's body as files that hold documents: one raw body, or the files of a form. What the body
-// can't say by itself is in the query, or in the form's fields: id, filename, metadata, source and, for
-// tables and JSON of any shape, text_columns, metadata_columns and id_column.
+// can't say by itself is in the query, or in the form's fields: id, filename, metadata, source, wait and,
+// for tables and JSON of any shape, text_columns, metadata_columns and id_column.
 
 import Documents
 import HTTP
@@ -11,6 +11,8 @@ struct DocumentUpload {
   let files: [DocumentSource]
   /// Of which the upload is all there is now; nil where nothing is said about that.
   let origin: String?
+  /// Whether the client won't wait until the documents are stored.
+  let wantsJob: Bool
 
   private static let parameters = [
     "id", "filename", "metadata", "source", "text_columns", "metadata_columns", "id_column", "wait",
@@ -26,6 +28,7 @@ struct DocumentUpload {
         }
       ]
       origin = request.queryValue("source")
+      wantsJob = try request.wantsJob(wait: request.queryValue("wait"))
       return
     }
     let form: MultipartForm
@@ -54,6 +57,7 @@ struct DocumentUpload {
         Array(part.body), type: part.contentType, fileName: part.fileName, request, field)
     }
     origin = field("source")
+    wantsJob = try request.wantsJob(wait: field("wait"))
   }
 
   private static func file(
@@ -61,9 +65,15 @@ struct DocumentUpload {
     _ field: (String) -> String?
   ) throws -> DocumentSource {
     let fileName = fileName ?? field("filename")
+    let (named, id) = (request.parameters["id"], field("id"))
+    if let named, let id, id != named {
+      throw APIError.invalid(
+        "The path names the document '\(named)' and the parameter id '\(id)'; leave one of them out.",
+        param: "id")
+    }
     var source = DocumentSource(
-      bytes: bytes, contentType: type, fileName: fileName,
-      id: request.parameters["id"] ?? field("id") ?? fileName, fields: try fields(field))
+      bytes: bytes, contentType: type, fileName: fileName, id: named ?? id ?? fileName,
+      fields: try fields(field))
     if let text = field("metadata") {
       guard let metadata = try? JSONValue(parsing: text).object else {
         throw APIError.invalid("metadata must be a JSON object.", param: "metadata")

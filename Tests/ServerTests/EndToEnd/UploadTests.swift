@@ -83,6 +83,27 @@ import Testing
     #expect(list.allSatisfy { $0["metadata"]?["team"] == "people" })
   }
 
+  @Test func formsBecomeJobs() async throws {
+    let server = try await TestServer.shared.value
+    _ = try await server.send(.put, "/collections/form-jobs")
+    func upload(_ query: String, wait: String) async throws -> Answer {
+      try await server.send(
+        .post, "/collections/form-jobs/documents\(query)",
+        bytes: form([
+          ("name=wait", Array(wait.utf8)), ("name=file; filename=a.md", Array("tea".utf8)),
+        ]), headers: multipart)
+    }
+    let answer = try await upload("", wait: "false")
+    #expect(answer.status == 202, "\(answer.text)")
+    let id = try #require(answer.json["id"]?.string)
+    _ = try await server.get("/jobs/\(id)/events")
+    #expect(try await server.get("/collections/form-jobs/documents/a.md").json["text"] == "tea")
+    // As with the others, a field goes before the query's parameter.
+    #expect(try await upload("?wait=false", wait: "true").status == 200)
+    let odd = try await upload("", wait: "perhaps")
+    #expect(odd.status == 400 && odd.json["error"]?["param"] == "wait", "\(odd.text)")
+  }
+
   /// What was misspelt would silently not count.
   @Test(arguments: [
     (HTTPRequest.Method.post, "?text_column=title", "text_column"),
@@ -133,7 +154,16 @@ import Testing
       let answer = try await server.send(.put, path, body)
       #expect(answer.status == 400 && answer.json["error"]?["param"] == "id", "\(answer.text)")
     }
+    let file = ("name=file; filename=c.txt", Array("x".utf8))
+    for answer in [
+      try await server.send(.put, path + "?id=b", ["text": "x"]),
+      try await server.send(
+        .put, path, bytes: form([("name=id", Array("b".utf8)), file]), headers: multipart),
+    ] {
+      #expect(answer.status == 400 && answer.json["error"]?["param"] == "id", "\(answer.text)")
+    }
     #expect(try await server.get(path).json["text"] == "茶")
+    #expect(try await server.send(.put, path + "?id=a", ["text": "茶"]).status == 200)
     #expect(try await server.get("/collections/one").json["documents"]?.int == 1)
   }
 
