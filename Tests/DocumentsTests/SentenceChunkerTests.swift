@@ -52,6 +52,12 @@ import Testing
     #expect(SentenceBoundaries(ScalarText(text)).sentences().count == 1)
   }
 
+  /// What follows a run of dots is looked at once, too.
+  @Test func longBlanksBehindDotsAreReadOnce() {
+    let text = String(repeating: ".", count: 200_000) + String(repeating: " ", count: 200_000) + "x"
+    #expect(SentenceBoundaries(ScalarText(text)).sentences().count == 1)
+  }
+
   private static let story = """
     The martlet is a bird without feet. It never lands! Naïve readers ask: why? Because re\u{301}sume\u{301}s \
     say so. 👩‍👩‍👧 families like it. 模型很好。检索文档很快！它们都在这里。

@@ -38,6 +38,8 @@ struct SentenceBoundaries {
     /// Where the last run of terminators ends, and where the closers behind it do.
     var terminators = 0
     var closers = 0
+    /// Where a look beyond closers began last, and whether a word ends there.
+    var wordEnd: (position: Int, isOne: Bool)?
     /// Line ends before here don't end the sentence.
     var unbroken = 0
 
@@ -55,14 +57,14 @@ struct SentenceBoundaries {
     case "…":
       let end = closed(position, &scan)
       // Chinese writes no space after it; English does, and goes on in lower case.
-      return follows(end, with: { TextScanner.isIdeographic($0) }) || endsWord(at: end)
+      return follows(end, with: { TextScanner.isIdeographic($0) }) || endsWord(at: end, &scan)
         ? end : nil
     case "!", "?":
       let end = closed(position, &scan)
-      return endsWord(at: end) ? end : nil
+      return endsWord(at: end, &scan) ? end : nil
     case ".":
       let end = closed(position, &scan)
-      return endsWord(at: end) && !isAbbreviation(dot: position, end, scan.start) ? end : nil
+      return endsWord(at: end, &scan) && !isAbbreviation(dot: position, end, scan.start) ? end : nil
     case "\n", "\r", "\u{2028}", "\u{2029}":
       guard position >= scan.unbroken else { return nil }
       if endsLine(at: position) { return position }
@@ -100,6 +102,13 @@ struct SentenceBoundaries {
 
   private func follows(_ position: Int, with test: (Unicode.Scalar) -> Bool) -> Bool {
     position < scalars.count && test(scalars[position])
+  }
+
+  private func endsWord(at end: Int, _ scan: inout Scan) -> Bool {
+    if let known = scan.wordEnd, known.position == end { return known.isOne }
+    let isOne = endsWord(at: end)
+    scan.wordEnd = (end, isOne)
+    return isOne
   }
 
   /// The text ends here, or white space follows and then no lower-case letter.
