@@ -11,6 +11,7 @@ struct PassageContext {
   let database: Database
   /// Texts of documents by their database id: several results may share one.
   private var texts: [Int64: ScalarText] = [:]
+  private var sections: [Int64: TextSections] = [:]
 
   init(_ expansion: Expansion, _ database: Database) {
     self.expansion = expansion
@@ -32,7 +33,10 @@ struct PassageContext {
       let neighbours = try ChunkRecord.extent(
         of: document, ordinals: middle - expansion.count...middle + expansion.count, database)
       wanted = (neighbours ?? own).clamped(to: 0..<text.count)
-    case .section: wanted = TextSections(text, format: format).section(around: own)
+    case .section:
+      let known = sections[document] ?? TextSections(text, format: format)
+      sections[document] = known
+      wanted = known.section(around: own)
     case .document: wanted = 0..<text.count
     }
     let range = Self.limited(wanted, around: own, to: expansion.maximumSize)
