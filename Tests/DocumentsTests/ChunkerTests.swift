@@ -129,18 +129,18 @@ import Testing
     ("# I\n~~~\n# H\n~~~", "I"),
   ]) func headings(markdown: String, expected: String?) {
     let text = ScalarText(markdown)
-    #expect(MarkdownOutline(text).breadcrumb(of: 0..<text.count) == expected)
+    #expect(MarkdownBreadcrumbs(text).breadcrumb(of: 0..<text.count) == expected)
   }
 
   @Test func breadcrumbsOfAnyPlace() {
     let text = ScalarText("before\n# A\na\n## B\n\n## C\nc\n# D")
-    let outline = MarkdownOutline(text)
-    func crumb(_ range: Range<Int>) -> String? { outline.breadcrumb(of: range) }
+    let breadcrumbs = MarkdownBreadcrumbs(text)
+    func crumb(_ range: Range<Int>) -> String? { breadcrumbs.breadcrumb(of: range) }
     #expect(crumb(0..<6) == nil && crumb(0..<text.count) == nil)
     #expect(crumb(7..<12) == "A" && crumb(11..<12) == "A")
     #expect(crumb(13..<17) == "A > B" && crumb(13..<text.count) == "A > C")
     #expect(crumb(24..<25) == "A > C" && crumb(text.count - 1..<text.count) == "D")
-    #expect(MarkdownOutline(ScalarText("")).breadcrumb(of: 0..<0) == nil)
+    #expect(MarkdownBreadcrumbs(ScalarText("")).breadcrumb(of: 0..<0) == nil)
   }
 
   // MARK: Places

@@ -235,6 +235,20 @@ import Testing
     #expect(section(code, "a = 1\n\n# two", format: "python") == code)
   }
 
+  @Test func sectionsOfADocumentAreFoundOnce() async throws {
+    let test = try await TestStore()
+    try await test.put(["code": "# one\na = 1\n\n# two\nb = 2"])
+    let found = try await test.store.database.read { database in
+      var context = PassageContext(Expansion(.section), database)
+      let (document, chunk) = (Int64(1), ChunkRecord(ordinal: 0, start: 6, end: 11, text: "a = 1"))
+      // Were they found again, the other format would change them.
+      return try ["markdown", "python"].map {
+        try context.around(chunk, ofDocument: document, format: $0)?.text
+      }
+    }
+    #expect(found == ["# one\na = 1\n\n", "# one\na = 1\n\n"])
+  }
+
   @Test func contextsAreLimitedAroundTheirChunk() {
     func limited(_ range: Range<Int>, _ own: Range<Int>, _ size: Int) -> Range<Int> {
       PassageContext.limited(range, around: own, to: size)

@@ -3,7 +3,7 @@
 
 package struct ChunkPlaces {
   private let pageEnds: [Int]
-  private let outline: MarkdownOutline?
+  private let breadcrumbs: MarkdownBreadcrumbs?
 
   /// - Parameters:
   ///   - format: what the document was made from; where nothing says so, a text that is cut as
@@ -11,7 +11,7 @@ package struct ChunkPlaces {
   package init(_ text: ScalarText, format: String?, strategy: ChunkingStrategy) {
     pageEnds = text.scalars.indices.filter { text.scalars[$0] == "\u{0C}" }
     let hasHeadings = ExtractedFormat.hasHeadings(format) ?? (strategy == .markdown)
-    outline = hasHeadings ? MarkdownOutline(text) : nil
+    breadcrumbs = hasHeadings ? MarkdownBreadcrumbs(text) : nil
   }
 
   /// The page on which the chunk begins, from 1; nil where the text has no pages.
@@ -25,5 +25,5 @@ package struct ChunkPlaces {
     return low + 1
   }
 
-  package func heading(of range: Range<Int>) -> String? { outline?.breadcrumb(of: range) }
+  package func heading(of range: Range<Int>) -> String? { breadcrumbs?.breadcrumb(of: range) }
 }

@@ -1,10 +1,11 @@
 // The blocks of a Markdown text (CommonMark 0.31, sections 4.1 to 4.9 as far as they matter here): headings,
-// fenced code, and what is between empty lines; and the path of headings above any place. YAML front
-// matter is one block. Every line that isn't blank is in exactly one block.
+// fenced code, and what is between empty lines. YAML front matter is one block. Every line that isn't
+// blank is in exactly one block.
 
 struct MarkdownOutline {
   enum Kind: Equatable {
-    case heading(level: Int, title: String)
+    /// The title is where in the text it stands.
+    case heading(level: Int, title: Range<Int>)
     case fence
     case other
   }
@@ -20,47 +21,11 @@ struct MarkdownOutline {
   }
 
   private(set) var blocks: [Block] = []
-  /// By block: the path of headings over what follows it.
-  private var paths: [String?] = []
   private let scalars: [Unicode.Scalar]
 
   init(_ text: ScalarText) {
     scalars = text.scalars
     read(Self.lines(of: scalars))
-    paths = Self.paths(blocks)
-  }
-
-  /// Headings from the highest down to the one that the range is under, joined by " > "; nil where
-  /// there is none. A range that begins with headings is under those.
-  func breadcrumb(of range: Range<Int>) -> String? {
-    var (first, end) = (0, blocks.count)
-    while first < end {
-      let middle = (first + end) / 2
-      if blocks[middle].range.upperBound > range.lowerBound {
-        end = middle
-      } else {
-        first = middle + 1
-      }
-    }
-    while first < blocks.count, blocks[first].isHeading,
-      blocks[first].range.lowerBound < range.upperBound
-    {
-      first += 1
-    }
-    return first > 0 ? paths[first - 1] : nil
-  }
-
-  private static func paths(_ blocks: [Block]) -> [String?] {
-    var headings: [(level: Int, title: String)] = []
-    var path: String?
-    return blocks.map { block in
-      guard case .heading(let level, let title) = block.kind else { return path }
-      headings.removeAll { $0.level >= level }
-      headings.append((level, title))
-      let titles = headings.map(\.title).filter { !$0.isEmpty }
-      path = titles.isEmpty ? nil : titles.joined(separator: " > ")
-      return path
-    }
   }
 
   // MARK: Reading
@@ -102,11 +67,10 @@ struct MarkdownOutline {
         isOpen = false
       } else if isOpen, indent < 4, let level = Self.underline(content), let last = blocks.popLast()
       {
-        let title = Self.trimmed(scalars[last.range])
         blocks.append(
           Block(
             range: last.range.lowerBound..<line.upperBound,
-            kind: .heading(level: level, title: title)))
+            kind: .heading(level: level, title: last.range)))
         isOpen = false
       } else if isOpen {
         blocks[blocks.count - 1].range = blocks[blocks.count - 1].range.lowerBound..<line.upperBound
@@ -156,7 +120,7 @@ struct MarkdownOutline {
     let closing = title.reversed().prefix { $0 == "#" }.count
     let before = title.dropLast(closing)
     if closing > 0, before.last?.isTrimmed ?? true { title = before }
-    return .heading(level: level, title: trimmed(title))
+    return .heading(level: level, title: title.startIndex..<title.endIndex)
   }
 
   /// The level of the heading that a line of = or - makes of the paragraph above it.
@@ -164,10 +128,5 @@ struct MarkdownOutline {
     guard let mark = content.first, mark == "=" || mark == "-" else { return nil }
     guard content.drop(while: { $0 == mark }).allSatisfy(\.isTrimmed) else { return nil }
     return mark == "=" ? 1 : 2
-  }
-
-  private static func trimmed(_ scalars: ArraySlice<Unicode.Scalar>) -> String {
-    let text = String(String.UnicodeScalarView(scalars))
-    return text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
   }
 }
