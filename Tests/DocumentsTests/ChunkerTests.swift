@@ -162,6 +162,17 @@ import Testing
     #expect(heading("html", .sentences) == "a comment")
     // A text of which nothing is known is Markdown where it is cut as such.
     #expect(heading(nil, .sentences) == nil && heading(nil, .markdown) == "a comment")
+    // So it is where a user's own metadata have a format.
+    #expect(heading("hardcover", .sentences) == nil)
+    #expect(heading("hardcover", .markdown) == "a comment")
+  }
+
+  @Test(arguments: SourceCodeExtractor.fileEndings + DelimitedExtractor.fileEndings)
+  func extractedFormatsAreDecided(ending: String) throws {
+    let source = DocumentSource(bytes: Array("x".utf8), fileName: "a.\(ending)")
+    let document = try #require(try Extractors.documents(from: source).first)
+    let format = try #require(document.metadata[ExtractedFormat.key]?.string)
+    #expect(ExtractedFormat.hasHeadings(format) == false)
   }
 
   // MARK: Tokens

@@ -233,6 +233,8 @@ import Testing
     #expect(section(code, "a = 1") == "# one\na = 1\n\n")
     #expect(section(code, "a = 1", format: "python") == "# one\na = 1")
     #expect(section(code, "a = 1\n\n# two", format: "python") == code)
+    // A word that no extractor writes says nothing.
+    #expect(section(code, "a = 1", format: "hardcover") == "# one\na = 1\n\n")
   }
 
   @Test func sectionsOfADocumentAreFoundOnce() async throws {

@@ -3,7 +3,7 @@
 
 package enum MarkdownHeadings {
   /// Levels and where the headings begin, in order.
-  /// - Parameter format: what the document was made from; without one, the text may be Markdown
+  /// - Parameter format: what the document was made from; where nothing says so, the text may be Markdown
   package static func find(in text: ScalarText, format: String?) -> [(level: Int, start: Int)] {
     guard ExtractedFormat.hasHeadings(format) ?? true else { return [] }
     return MarkdownOutline(text).blocks.compactMap { block in

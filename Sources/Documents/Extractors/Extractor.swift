@@ -109,6 +109,13 @@ package enum ExtractedFormat {
   /// Formats whose text is Markdown, either from the start or as it was extracted.
   private static let withHeadings: Set<String> = ["markdown", "html", "docx", "odt", "epub"]
 
+  /// Other formats that extractors write. Any other word is a user's own, such as a book's binding.
+  private static let withoutHeadings = SourceCodeExtractor.formats.union(["csv", "tsv", "pdf"])
+
   /// Whether lines with number signs in front are headings; nil where nothing is known.
-  static func hasHeadings(_ format: String?) -> Bool? { format.map(withHeadings.contains) }
+  static func hasHeadings(_ format: String?) -> Bool? {
+    guard let format else { return nil }
+    if withHeadings.contains(format) { return true }
+    return withoutHeadings.contains(format) ? false : nil
+  }
 }

@@ -4,6 +4,7 @@
 enum SourceCodeExtractor: Extractor {
   static let contentTypes = (languages.keys.map { "text/x-\($0)" } + registered.keys).sorted()
   static let fileEndings = languages.values.flatMap { $0 }.sorted()
+  static let formats = Set(languages.keys)
 
   /// Endings by language, named as in CodeSeparators where those know it.
   private static let languages: [String: [String]] = [
