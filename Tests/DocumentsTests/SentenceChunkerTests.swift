@@ -52,9 +52,11 @@ import Testing
     #expect(SentenceBoundaries(ScalarText(text)).sentences().count == 1)
   }
 
-  /// What follows a run of dots is looked at once, too.
-  @Test func longBlanksBehindDotsAreReadOnce() {
-    let text = String(repeating: ".", count: 200_000) + String(repeating: " ", count: 200_000) + "x"
+  /// What follows a run of terminators is looked at once, too.
+  @Test(arguments: [".", "…", "?!", "!..."])
+  func longBlanksBehindTerminatorsAreReadOnce(run: String) {
+    let blanks = String(repeating: " \t", count: 100_000)
+    let text = String(repeating: run, count: 200_000) + blanks + "x"
     #expect(SentenceBoundaries(ScalarText(text)).sentences().count == 1)
   }
 
