@@ -168,6 +168,22 @@ import Testing
     #expect(try await test.store.collection("default").chunkCount == 120)
   }
 
+  /// Collections of few documents are reindexed in less time than a batch takes to be embedded.
+  @Test func aBatchOutlastsReindexesThatOvertakeIt() async throws {
+    let directory = try TemporaryDirectory()
+    let embedder = OvertakenEmbedder()
+    let store = try await openStore(in: directory, embedder: embedder)
+    embedder.overtake(times: 3, by: "overtaken") { turn in
+      let chunking = #"{"chunking": {"size": \#(100 + turn), "overlap": 0}}"#
+      _ = try await store.reindex("default", try self.update(chunking)) { _ in }
+    }
+    let result = try await store.putDocuments(
+      [DocumentInput(id: "d", text: "A text that is overtaken.")], in: "default")
+    #expect(result.chunks == 1)
+    #expect(embedder.turnsLeft == 0)
+    #expect(try await store.collection("default").settings.chunking.size == 100)
+  }
+
   /// What changes neither model nor prompt nor a chunk's text embeds nothing.
   @Test(arguments: [
     (#"{"language": "zh"}"#, 60, 0), (#"{"metric": "dot"}"#, 60, 0), ("{}", 60, 0),
@@ -246,4 +262,33 @@ import Testing
     #expect(test.store.statistics.collections == 1)
     #expect(test.store.statistics.chunks == 0)
   }
+}
+
+/// Lets something else happen first while it embeds certain texts.
+private final class OvertakenEmbedder: Embedder {
+  private let embedder = FakeEmbedder()
+  private let state = Mutex<(left: Int, word: String, event: @Sendable (Int) async throws -> Void)>(
+    (0, "", { _ in }))
+
+  var identity: EmbedderIdentity { embedder.identity }
+  var turnsLeft: Int { state.withLock { $0.left } }
+
+  /// - Parameter event: gets how many turns are left
+  func overtake(
+    times: Int, by word: String, _ event: @escaping @Sendable (Int) async throws -> Void
+  ) {
+    state.withLock { $0 = (times, word, event) }
+  }
+
+  func embed(_ texts: [String], prompt: String) async throws -> [EmbeddedText] {
+    let turn = state.withLock { state -> (Int, @Sendable (Int) async throws -> Void)? in
+      guard state.left > 0, texts.contains(where: { $0.contains(state.word) }) else { return nil }
+      state.left -= 1
+      return (state.left, state.event)
+    }
+    if let (left, event) = turn { try await event(left) }
+    return try await embedder.embed(texts, prompt: prompt)
+  }
+
+  func tokenCount(_ text: String) -> Int { embedder.tokenCount(text) }
 }

@@ -31,13 +31,18 @@ extension DocumentStore {
     _ inputs: [DocumentInput], in name: String, besides other: CollectionRecord?
   ) async throws -> IngestResult {
     // Where it was planned for a collection that changed meanwhile (its place may have been taken by
-    // a reindexed one), it is planned once more.
-    do {
-      return try await commit(try await plan(inputs, in: name, besides: other))
-    } catch RetrievalError.conflict {
-      return try await commit(try await plan(inputs, in: name, besides: other))
+    // a reindexed one), it is planned again. Reindexes of few documents follow each other quickly.
+    for _ in 1..<Self.attempts {
+      do {
+        return try await commit(try await plan(inputs, in: name, besides: other))
+      } catch RetrievalError.conflict {
+        continue
+      }
     }
+    return try await commit(try await plan(inputs, in: name, besides: other))
   }
+
+  private static let attempts = 8
 
   /// Cuts and embeds; stores nothing.
   func plan(
