@@ -39,7 +39,7 @@ struct NF4Packer: TilePacker {
   func finish(
     rows: Int, tiles: UnsafeMutableRawPointer, exact: NF4Absmax, pool: ThreadPool
   ) {
-    exact.compress(absmax.elements())
+    withExtendedLifetime(absmax) { exact.compress(absmax.elements()) }
     let tileRows = WeightMatrix.tileRows
     let tileByteCount = martlet_tile_bytes(MARTLET_NF4, columns)
     // SAFETY: tiles are disjoint, and each is written by the one worker that took it.

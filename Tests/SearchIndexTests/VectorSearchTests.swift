@@ -52,12 +52,18 @@ import Testing
     return matrix
   }
 
+  private func score(
+    _ query: [Float], _ matrix: VectorMatrix, _ row: Int, _ similarity: Similarity
+  ) -> Float {
+    withExtendedLifetime(matrix) { similarity.score(query, matrix.row(row), matrix.dimension) }
+  }
+
   private func naive(
     _ matrix: VectorMatrix, _ similarity: Similarity, _ query: [Float], _ count: Int,
     _ mask: RowBitmap?
   ) -> [ScoredRow] {
     let scored = (0..<matrix.count).filter { mask?[$0] ?? true }.map { row in
-      let score = similarity.score(query, matrix.row(row), matrix.dimension)
+      let score = score(query, matrix, row, similarity)
       return ScoredRow(row: row, score: Double(score))
     }
     return Array(scored.sorted { ($0.score, $1.row) > ($1.score, $0.row) }.prefix(count))
@@ -129,7 +135,7 @@ import Testing
           let query = queries[number]
           let square = query.reduce(0.0) { $0 + Double($1) * Double($1) }
           for hit in hits {
-            var score = Double(similarity.score(query, matrix.row(Int(hit.row)), dimension))
+            var score = Double(score(query, matrix, Int(hit.row), similarity))
             #expect(hit.upper >= scan.threshold(number, score: score))
             if metric == .euclidean { score = square - score * score }
             #expect(score <= Double(hit.upper))
@@ -148,7 +154,10 @@ import Testing
     }
     let scan = ScanQueries(units, metric: .dot, dimension: matrix.dimension)
     let coded = run(kernels, matrix, scan, MARTLET_SCAN_COARSE).map { $0[0].estimate / 127 }
-    let rest = coded.enumerated().map { matrix.row(0)[$0] - $1 }
+    let row = withExtendedLifetime(matrix) {
+      Array(UnsafeBufferPointer(start: matrix.row(0), count: matrix.dimension))
+    }
+    let rest = zip(row, coded).map { $0 - $1 }
     let largest = rest.reduce(0) { max($0, abs($1)) }
     return rest.map { ($0 / largest * 127).rounded() }
   }
@@ -162,7 +171,7 @@ import Testing
       let query = residual(matrix)
       let scan = ScanQueries([query], metric: .dot, dimension: dimension)
       let hit = run(kernels, matrix, scan, MARTLET_SCAN_COARSE)[0][0]
-      let score = Similarity(metric: .dot).score(query, matrix.row(0), dimension)
+      let score = score(query, matrix, 0, Similarity(metric: .dot))
       #expect(score <= hit.upper)
       #expect(score - hit.estimate >= 0.99 * (hit.upper - hit.estimate))
     }
@@ -222,6 +231,7 @@ import Testing
     _ kernels: martlet_kernels, _ matrix: VectorMatrix, _ scan: ScanQueries,
     _ codes: martlet_scan_codes, allowed: [UInt16]? = nil, threshold: Float = -.infinity
   ) -> [[martlet_scan_hit]] {
+    defer { withExtendedLifetime((matrix, scan)) {} }
     let tiles = matrix.count / 16
     let room = [martlet_scan_hit](
       repeating: martlet_scan_hit(row: 0, estimate: 0, upper: 0), count: scan.count * tiles * 16)

@@ -28,6 +28,7 @@ package struct LexicalSearch {
 
   /// - Parameter mask: rows that may be found; nil is all.
   package init(_ query: LexicalQuery, in index: LexicalIndex, mask: RowBitmap?) {
+    defer { withExtendedLifetime(index) {} }
     self.mask = mask
     isSelective = mask.map { $0.count * 32 < index.rowCount } ?? false
     let found = index.segments.map { placed in
@@ -63,6 +64,7 @@ package struct LexicalSearch {
   package func top(_ count: Int) -> [ScoredRow] {
     var top = TopRows(capacity: count)
     guard count > 0 else { return [] }
+    defer { withExtendedLifetime(parts) {} }
     for part in parts {
       let search = SegmentSearch(
         part.lists, firstRow: part.firstRow, rowCount: part.segment.rowCount, mask: mask,
@@ -74,6 +76,7 @@ package struct LexicalSearch {
 
   /// The scores of rows, which ascend; nil where a row has none of the words.
   package func scores(ofRows rows: [Int]) -> [Double?] {
+    defer { withExtendedLifetime(parts) {} }
     var scores = [Double?](repeating: nil, count: rows.count)
     for part in parts {
       let end = part.firstRow + part.segment.rowCount
@@ -109,6 +112,7 @@ extension LexicalSearch {
   package func parts(ofRow row: Int) -> [ClauseScore] {
     let own = parts.first { ($0.firstRow..<$0.firstRow + $0.segment.rowCount).contains(row) }
     guard let own else { return [] }
+    defer { withExtendedLifetime(own) {} }
     let place = UInt32(row - own.firstRow)
     return own.lists.compactMap { list in
       withUnsafeTemporaryAllocation(of: UInt32.self, capacity: PostingsCursor.scratchCount) {

@@ -14,6 +14,7 @@ struct SegmentMerge {
   static func merge(_ segments: [LexicalSegment], keeping: RowBitmap? = nil)
     throws(ComputeError) -> LexicalSegment
   {
+    defer { withExtendedLifetime(segments) {} }
     var merge = SegmentMerge(segments, keeping)
     return try merge.run()
   }

@@ -97,7 +97,9 @@ package final class SnapshotFile: @unchecked Sendable {
     guard section < sections.count, count >= 0,
       count <= sections[section].count / MemoryLayout<T>.stride
     else { return nil }
-    return Array(sections[section].bindMemory(to: T.self)[..<count])
+    return withExtendedLifetime(self) {
+      Array(sections[section].bindMemory(to: T.self)[..<count])
+    }
   }
 
   // MARK: Writing

@@ -62,7 +62,7 @@ package struct VectorMatrix: Sendable {
     count += 1
   }
 
-  /// The row's values, valid while this matrix is.
+  /// The row's values, valid while this matrix is: the pointer alone does not keep it.
   package func row(_ index: Int) -> UnsafePointer<Float> {
     precondition(index < count)
     let values = segments[index / rowsPerSegment].values
@@ -86,6 +86,7 @@ extension VectorMatrix {
     _ snapshot: SnapshotFile, firstSection: Int, count: Int, dimension: Int,
     storage: VectorStorage = .memory, pool: ThreadPool
   ) {
+    defer { withExtendedLifetime(snapshot) {} }
     self.init(dimension: dimension, storage: storage)
     var rest = snapshot.sections.dropFirst(firstSection)
     while self.count < count {
@@ -104,6 +105,7 @@ extension VectorMatrix {
   /// The matrix with memory of its own for rows that share a segment with rows still to be appended,
   /// so that it can be written to a file meanwhile.
   package func settled() throws(ComputeError) -> VectorMatrix {
+    defer { withExtendedLifetime(self) {} }
     let kept = count / rowsPerSegment
     guard kept < segments.count else { return self }
     var matrix = self

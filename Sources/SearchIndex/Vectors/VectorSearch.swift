@@ -43,6 +43,8 @@ package struct VectorSearch: Sendable {
     let scan = RowScan(
       matrix, ScanQueries(queries, metric: similarity.metric, dimension: matrix.dimension),
       mask: mask)
+    // Both are read by pointers, which keep nothing.
+    defer { withExtendedLifetime((matrix, scan)) {} }
     let isFine =
       queries.count >= HitRoom.queryCount || scan.byteCount(MARTLET_SCAN_FINE) < coarseFrom
     let found = Mutex(ScanFindings(scan.queries, count))
@@ -82,7 +84,8 @@ package struct VectorSearch: Sendable {
 
   /// One query's score of one row.
   package func score(_ query: [Float], row: Int) -> Double {
-    Double(similarity.score(query, matrix.row(row), matrix.dimension))
+    defer { withExtendedLifetime(matrix) {} }
+    return Double(similarity.score(query, matrix.row(row), matrix.dimension))
   }
 
   private static let runsInARow = 2

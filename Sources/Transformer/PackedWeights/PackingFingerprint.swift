@@ -19,7 +19,9 @@ enum PackingFingerprint {
         _ = try WeightMatrix(
           rows: rows, columns: columns, format: format,
           into: WeightMemory(buffer, bytes: 0..<byteCount), pool: pool, row: values)
-        let sum = Checksum.of(UnsafeRawBufferPointer(start: buffer.pointer, count: byteCount))
+        let sum = withExtendedLifetime(buffer) {
+          Checksum.of(UnsafeRawBufferPointer(start: buffer.pointer, count: byteCount))
+        }
         text += "packing \(format.rawValue) \(Checksum.hexadecimal(sum))\n"
       } catch {
         throw .insufficientMemory(
