@@ -110,7 +110,13 @@ SIMD_INLINE void fold_integer(martlet_format format, size_t tiles, size_t tokens
     UNROLL for (size_t n = 0; n < tokens; n++) sums[t][n] = zeros();
   }
   for (size_t b = 0; b < blocks; b++) {
-    fetch_share(p, tiles, block_bytes, &fetch);
+    if (tokens == 1) {
+      UNROLL for (size_t t = 0; t < tiles; t++) {
+        fetch_ahead(p, p->tiles[t] + b * block_bytes, block_bytes);
+      }
+    } else {
+      fetch_share(p, tiles, block_bytes, &fetch);
+    }
     UNROLL for (size_t h = 0; h < 2; h++) {
       const uint8_t *codes[SIDE_TILES], *scales[SIDE_TILES];
       UNROLL for (size_t t = 0; t < tiles; t++) {

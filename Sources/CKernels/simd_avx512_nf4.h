@@ -110,6 +110,7 @@ SIMD_INLINE void fold_nf4_alone(size_t tiles, const product_part *p) {
   __m512 sums[NF4_TILES];
   UNROLL for (size_t t = 0; t < tiles; t++) block[t] = p->tiles[t], sums[t] = zeros();
   for (size_t b = weight_blocks(MARTLET_NF4, p->columns); b > 0; b--) {
+    UNROLL for (size_t t = 0; t < tiles; t++) fetch_ahead(p, block[t], NF4_BLOCK_BYTES);
     UNROLL for (size_t half = 0; half < 2; half++) {
       __m512 scales[NF4_TILES];
       UNROLL for (size_t t = 0; t < tiles; t++) {

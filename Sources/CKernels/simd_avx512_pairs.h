@@ -41,14 +41,14 @@ SIMD_INLINE void fold_pairs_of(size_t tiles, size_t tokens, const product_part *
   }
 }
 
+// A block of tokens is one pass.
 SIMD_INLINE void fold_pairs_tiles(size_t tiles, const product_part *p) {
-  for (size_t n = 0, done; n < p->width; n += done) {
-    size_t left = p->width - n;
-    done = left >= FLOAT_TOKENS ? FLOAT_TOKENS : left >= 8 ? 8 : left >= 4 ? 4 : 1;
-    if (done == FLOAT_TOKENS) fold_pairs_of(tiles, FLOAT_TOKENS, p, n);
-    else if (done == 8) fold_pairs_of(tiles, 8, p, n);
-    else if (done == 4) fold_pairs_of(tiles, 4, p, n);
-    else fold_pairs_of(tiles, 1, p, n);
+  switch (p->width) {  // constants in the loops
+#define PASS(count) \
+  case count: fold_pairs_of(tiles, count, p, 0); break
+    PASS(1); PASS(2); PASS(3); PASS(4); PASS(5); PASS(6);
+    PASS(7); PASS(8); PASS(9); PASS(10); PASS(11); PASS(12);
+#undef PASS
   }
 }
 

@@ -16,9 +16,14 @@ SIMD_INLINE void fold_float(martlet_format format, size_t tiles, size_t tokens,
     UNROLL for (size_t n = 0; n < tokens; n++) sums[t][n] = zeros();
   }
   const float *x = (const float *)p->block + first;  // [columns][width]
+  const size_t column_bytes = TILE * (format == MARTLET_FLOAT32 ? 4 : 2);
+  bool fetches = first == 0 && p->width > 1 && p->next[0];
   for (size_t k = 0; k < p->columns; k++, x += p->width) {
     floats w[PART_TILES];
-    UNROLL for (size_t t = 0; t < tiles; t++) w[t] = weights_at(format, p->tiles[t], k);
+    UNROLL for (size_t t = 0; t < tiles; t++) {
+      w[t] = weights_at(format, p->tiles[t], k);
+      if (fetches) __builtin_prefetch(p->next[t] + column_bytes * k, 0, 2);
+    }
     UNROLL for (size_t n = 0; n < tokens; n++) {
       floats value = broadcast(x[n]);
       UNROLL for (size_t t = 0; t < tiles; t++) {
@@ -31,14 +36,25 @@ SIMD_INLINE void fold_float(martlet_format format, size_t tiles, size_t tokens,
   }
 }
 
-// All tokens of one block, as many at a time as there are registers for.
+SIMD_INLINE void fold_float_pass(martlet_format format, size_t tiles, size_t tokens,
+                                 const product_part *p, size_t first) {
+  switch (tokens) {  // constants in the loops
+#define PASS(count) \
+  case count: \
+    fold_float(format, tiles, count <= FLOAT_TOKENS ? count : 1, p, first); \
+    break
+    PASS(1); PASS(2); PASS(3); PASS(4); PASS(5); PASS(6);
+    PASS(7); PASS(8); PASS(9); PASS(10); PASS(11); PASS(12);
+#undef PASS
+  }
+}
+
+// All tokens of one block, shared out evenly to passes that have registers for them.
 SIMD_INLINE void fold_float_tiles(martlet_format format, size_t tiles, const product_part *p) {
-  for (size_t n = 0, done; n < p->width; n += done) {
-    size_t left = p->width - n;
-    done = left >= FLOAT_TOKENS ? FLOAT_TOKENS : left >= 4 ? 4 : 1;
-    if (done == FLOAT_TOKENS) fold_float(format, tiles, FLOAT_TOKENS, p, n);
-    else if (done == 4) fold_float(format, tiles, 4, p, n);
-    else fold_float(format, tiles, 1, p, n);
+  size_t passes = divide_up(p->width, FLOAT_TOKENS);
+  for (size_t n = 0, tokens, pass = 0; n < p->width; n += tokens, pass++) {
+    tokens = divide_up(p->width - n, passes - pass);
+    fold_float_pass(format, tiles, tokens, p, n);
   }
 }
 

@@ -61,7 +61,7 @@ SIMD_INLINE nf4_tokens nf4_tokens_of(const product_part *p, size_t first) {
 
 // What a pass over a part fetches of the next part, into the second-level cache. All passes fetch
 // equal shares, so that memory is busy while any of them computes. One token alone computes too little
-// for that: it does best with what the processor fetches by itself.
+// for that: see `fetch_ahead`.
 typedef struct {
   size_t at, end;  // cache lines of a tile times `passes`; nothing to fetch where `passes` is 0
   size_t passes;
@@ -72,6 +72,14 @@ SIMD_INLINE pass_fetch fetch_of_pass(const product_part *p, size_t pass, size_t 
   size_t lines = martlet_tile_bytes(p->format, p->columns) / 64;
   size_t begin = pass * lines / passes * passes;
   return (pass_fetch){.at = begin, .end = begin, .passes = passes};
+}
+
+// What one token alone asks for of its own weights, `byte_count` bytes for as many at `weights`.
+SIMD_INLINE void fetch_ahead(const product_part *p, const uint8_t *weights, size_t byte_count) {
+  if (p->ahead == 0) return;
+  UNROLL for (size_t i = 0; i < byte_count; i += 64) {
+    __builtin_prefetch(weights + p->ahead + i, 0, 2);
+  }
 }
 
 // This pass's share of the lines of `byte_count` bytes of each tile.
