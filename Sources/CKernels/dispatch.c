@@ -52,12 +52,6 @@ static bool has_avx512(void) {
   return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }
-
-// Intel's processors (measured up to Emerald Rapids) multiply pairs of bfloat16 at half the rate of
-// float32.
-static bool is_quick_with_pairs(void) { return !__builtin_cpu_is("intel"); }
-#else
-static bool is_quick_with_pairs(void) { return false; }
 #endif
 
 const martlet_kernels *martlet_kernels_named(const char *name) {
@@ -80,7 +74,7 @@ static const martlet_kernels *choose(void) {
   const char *forced = getenv("MARTLET_ISA");
   const martlet_kernels *table = forced ? martlet_kernels_named(forced) : NULL;
   const char *best_first[] = {"avx512bf16", "avx512vnni", "avx512", "avx2", "portable"};
-  for (size_t i = is_quick_with_pairs() ? 0 : 1; !table; i++) table = martlet_kernels_named(best_first[i]);
+  for (size_t i = 0; !table; i++) table = martlet_kernels_named(best_first[i]);
   return table;
 }
 

@@ -12,7 +12,7 @@ typedef struct {
   size_t columns;
   const uint8_t *tiles[PART_TILES];
   const uint8_t *next[PART_TILES];  // the part's after this one, where they are still in memory
-  size_t ahead;                     // bytes before it is read that a part asks for its own weights, or 0
+  size_t ahead;                     // bytes that one token's own codes are asked for ahead, or 0
   size_t tile_count;
   const uint8_t *block;             // prepared activations of `width` tokens
   size_t width;

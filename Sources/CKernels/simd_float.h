@@ -17,6 +17,7 @@ SIMD_INLINE void fold_float(martlet_format format, size_t tiles, size_t tokens,
   }
   const float *x = (const float *)p->block + first;  // [columns][width]
   const size_t column_bytes = TILE * (format == MARTLET_FLOAT32 ? 4 : 2);
+  // The first pass fetches the next part's weights.
   bool fetches = first == 0 && p->width > 1 && p->next[0];
   for (size_t k = 0; k < p->columns; k++, x += p->width) {
     floats w[PART_TILES];

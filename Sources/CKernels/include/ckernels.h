@@ -210,8 +210,7 @@ typedef struct __attribute__((swift_attr("@Sendable"))) {
 } martlet_kernels;
 
 /// The table for this CPU; MARTLET_ISA=portable|avx2|avx512|avx512vnni|avx512bf16 forces one
-/// that the CPU can run (any other value is ignored). avx512bf16 is taken unforced where the CPU is quick
-/// with it.
+/// that the CPU can run (any other value is ignored).
 const martlet_kernels *martlet_kernels_get(void);
 /// A table by name, NULL when this CPU can't run it.
 const martlet_kernels *_Nullable martlet_kernels_named(const char *name);
