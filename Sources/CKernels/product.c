@@ -17,6 +17,20 @@ static size_t fetched_ahead(const martlet_product *p) {
   return 0;
 }
 
+bool martlet_unpacks_once(martlet_format format, size_t tokens) {
+  enum { LEAST_TOKENS = 32 };
+#if defined(__x86_64__)
+  return !is_float_format(format) && tokens >= LEAST_TOKENS &&
+         __builtin_cpu_supports("avx512vnni") && __builtin_cpu_is("intel");
+#else
+  return false;
+#endif
+}
+
+size_t martlet_unit_tiles(martlet_format format, size_t tokens) {
+  return martlet_unpacks_once(format, tokens) ? 3 : 2;
+}
+
 // The part of `count` tiles of `bytes` from `tile` on, or of one tile and its gate's. `cold`: no
 // token has passed over them yet.
 static product_part part_of(const martlet_product *p, size_t bytes, size_t tile, size_t count,

@@ -38,6 +38,11 @@ typedef void finish_function(const martlet_product *product, const product_part 
 fold_function portable_fold;
 finish_function portable_finish;
 
+/// Whether a product of codes is quicker where its weights are unpacked once for all tokens, instead of
+/// among the dot products of a few. So it is for many tokens on Intel's processors, whose dot products
+/// share two ports with everything else; on AMD's (Zen 4) unpacking and scaling run beside them.
+bool martlet_unpacks_once(martlet_format format, size_t tokens);
+
 /// Runs `fold` over all tokens and the tiles [tile_begin, tile_end), at most `most_tiles` at a time,
 /// and `finish` where there is anything to do but to write. Tiles go through in panels that stay in
 /// the second-level cache while all tokens pass over them.

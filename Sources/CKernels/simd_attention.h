@@ -75,10 +75,11 @@ SIMD_INLINE void scores(bool half_precision, size_t rows, row_group *g, size_t f
   }
 }
 
-// Soft cap and slopes, on row r's scores of the span at `first`.
-SIMD_INLINE void bend_scores(const martlet_attention *a, row_group *g, size_t r, size_t first) {
+// Soft cap and slopes, on row r's scores of the first `count` positions of the span at `first`.
+SIMD_INLINE void bend_scores(const martlet_attention *a, row_group *g, size_t r, size_t first,
+                             size_t count) {
   static const float lanes[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-  for (size_t i = 0; i < SPAN; i += 16) {
+  for (size_t i = 0; i < count; i += 16) {
     floats score = load(g->p[r] + i);
     if (a->soft_cap > 0) score = soft_cap_lanes(score, broadcast(a->soft_cap));
     if (a->slopes) {
@@ -91,38 +92,39 @@ SIMD_INLINE void bend_scores(const martlet_attention *a, row_group *g, size_t r,
 }
 
 // Row r's scores of the span at `first` with their biases, unseen positions at minus infinity, and
-// their maximum.
-SIMD_INLINE float mask_scores(row_group *g, size_t r, size_t first) {
-  size_t low = g->begin[r] > first ? smaller(g->begin[r] - first, SPAN) : 0;
-  size_t high = g->end[r] > first ? smaller(g->end[r] - first, SPAN) : 0;
+// their maximum; of the span's first `count`.
+SIMD_INLINE float mask_scores(row_group *g, size_t r, size_t first, size_t count) {
+  size_t low = g->begin[r] > first ? smaller(g->begin[r] - first, count) : 0;
+  size_t high = g->end[r] > first ? smaller(g->end[r] - first, count) : 0;
   float *p = g->p[r];
   if (g->bias[r]) {
     for (size_t i = low; i < high; i++) p[i] = p[i] + g->bias[r][first + i];
   }
   for (size_t i = 0; i < low; i++) p[i] = -INFINITY;
-  for (size_t i = high; i < SPAN; i++) p[i] = -INFINITY;
+  for (size_t i = high; i < count; i++) p[i] = -INFINITY;
   floats most = load(p);
-  UNROLL for (size_t i = 16; i < SPAN; i += 16) most = maximum(most, load(p + i));
+  for (size_t i = 16; i < count; i += 16) most = maximum(most, load(p + i));
   return largest(most);
 }
 
-// Turns the rows' scores into weights and brings their running maxima and sums up to date. A span
-// that a row does not see leaves it as it was.
-SIMD_INLINE void soften(const martlet_attention *a, row_group *g, size_t first) {
+// Turns the rows' scores of the span's positions up to `to` into weights and brings their running maxima
+// and sums up to date. A span that a row does not see leaves it as it was.
+SIMD_INLINE void soften(const martlet_attention *a, row_group *g, size_t first, size_t to) {
+  size_t count = round_up(to, 16);
   if (a->soft_cap > 0 || a->slopes) {
-    for (size_t r = 0; r < g->count; r++) bend_scores(a, g, r, first);
+    for (size_t r = 0; r < g->count; r++) bend_scores(a, g, r, first, count);
   }
   float top[16] = {0};  // what is subtracted from scores; zero while a row has seen nothing
   floats before = load(g->running_max);
   for (size_t r = 0; r < g->count; r++) {
-    float most = mask_scores(g, r, first);
+    float most = mask_scores(g, r, first, count);
     if (most > g->running_max[r]) g->running_max[r] = most;
     if (g->running_max[r] != -INFINITY) top[r] = g->running_max[r];
   }
   store(g->decay, decay_lanes(subtract(before, load(top))));
   for (size_t r = 0; r < g->count; r++) {
     floats sums = zeros();
-    UNROLL for (size_t i = 0; i < SPAN; i += 16) {
+    for (size_t i = 0; i < count; i += 16) {
       floats p = decay_lanes(subtract(load(g->p[r] + i), broadcast(top[r])));
       store(g->p[r] + i, p);
       sums = add(sums, p);
@@ -195,7 +197,7 @@ SIMD_INLINE void fold_span(bool half_precision, const martlet_attention *a, row_
 #define SCORES(rows) scores(half_precision, rows, g, r, at, a, keys + here, values + here)
     IN_ROW_COUNTS(g->count, SCORES)
   }
-  soften(a, g, first);
+  soften(a, g, first, to);
   for (size_t i = 0; i < a->head_dimension; i += 16 * VALUE_VECTORS) {
 #define ACCUMULATE(rows) accumulate(half_precision, rows, g, r, a, i, first, from, to, last)
     IN_ROW_COUNTS(g->count, ACCUMULATE)

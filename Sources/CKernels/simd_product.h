@@ -78,7 +78,7 @@ SIMD_INLINE pass_fetch fetch_of_pass(const product_part *p, size_t pass, size_t 
 SIMD_INLINE void fetch_ahead(const product_part *p, const uint8_t *weights, size_t byte_count) {
   if (p->ahead == 0) return;
   UNROLL for (size_t i = 0; i < byte_count; i += 64) {
-    __builtin_prefetch(weights + p->ahead + i, 0, 2);
+    __builtin_prefetch(weights + p->ahead + i, 0, 3);
   }
 }
 

@@ -24,6 +24,10 @@
 #include "simd_scan.h"
 #include "simd_codes.h"
 
+#if SIMD_VNNI
+#include "simd_avx512_strips.h"
+#endif
+
 #if SIMD_BF16
 #include "simd_avx512_pairs.h"
 #include "simd_avx512_pairs_finish.h"
@@ -47,6 +51,12 @@ static void simd_multiply(const martlet_product *p, size_t tile_begin, size_t ti
       [MARTLET_INT4] = fold_int4,         [MARTLET_NF4] = fold_nf4_part,
       [MARTLET_BFLOAT16_PAIRS] = fold_pairs,
   };
+#if SIMD_VNNI
+  if (martlet_unpacks_once(p->format, p->tokens)) {
+    multiply_strips(p, tile_begin, tile_end);
+    return;
+  }
+#endif
   // One token alone: floats hide their latency by four tiles; codes come in one stream, which is
   // what fetching ahead is best at.
   size_t most = is_float_format(p->format) ? FLOAT_TILES : SIDE_TILES;

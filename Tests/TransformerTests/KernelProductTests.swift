@@ -178,7 +178,12 @@ struct ProductFormat: Sendable, CustomStringConvertible {
   /// Bias, activation and sum in the product are those of the kernels on their own, bit for bit.
   @Test(arguments: ProductFormat.all, Table.all)
   func whatFollowsAProductIsExact(format: ProductFormat, table: Table) {
-    let (rows, tokens) = (37, 19)
+    // Few tokens, and as many as codes are unpacked for.
+    for tokens in [19, 45] { checkWhatFollows(format: format, table: table, tokens: tokens) }
+  }
+
+  private func checkWhatFollows(format: ProductFormat, table: Table, tokens: Int) {
+    let rows = 37
     let columns = columns(format.format, 3)
     var source = SeededValues(seed: 16)
     let (matrix, gate) = (
@@ -301,6 +306,20 @@ struct ProductFormat: Sendable, CustomStringConvertible {
       let whole = matrix.multiply(Table.portable.kernels, x)
       #expect(patterns(pieces) == patterns(whole), "\(rows) x \(columns), \(tokens) tokens")
     }
+  }
+
+  /// A long prompt's share: several strips of columns, several parts of tokens, tails of both.
+  @Test(arguments: ProductFormat.all.filter(\.isInteger), Table.vectors)
+  func manyTokensEqualTheOracle(format: ProductFormat, table: Table) {
+    let (rows, columns, tokens) = (75, 35 * martlet_format_group(format.format), 205)
+    var source = SeededValues(seed: 19)
+    let matrix = PackedMatrix(
+      format.format, rows: rows, columns: columns, weights: source.normals(rows * columns))
+    let x = source.normals(tokens * columns)
+    let start = source.normals(tokens * rows)
+    let pieces = matrix.multiply(table.kernels, x, addingTo: start, tileSplit: 2)
+    let whole = matrix.multiply(Table.portable.kernels, x, addingTo: start)
+    #expect(patterns(pieces) == patterns(whole))
   }
 
   @Test(arguments: Table.vectors, [32, 160, 480, 512, 544, 1600])

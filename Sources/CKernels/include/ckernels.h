@@ -47,6 +47,8 @@ size_t martlet_format_group(martlet_format format);
 size_t martlet_tile_bytes(martlet_format format, size_t columns);
 /// Tokens that one pass over the weights serves; prepared activations come in blocks of so many.
 size_t martlet_token_block(martlet_format format);
+/// Tiles that a pass of `tokens` tokens takes together: what multiply() is given is best a multiple.
+size_t martlet_unit_tiles(martlet_format format, size_t tokens);
 /// Bytes of `tokens` rows of activations prepared for a product.
 size_t martlet_prepared_bytes(martlet_format format, size_t columns, size_t tokens);
 

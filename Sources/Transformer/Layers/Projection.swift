@@ -49,8 +49,6 @@ private struct ProductGroup: Sendable {
 
   /// Tokens for which activations are prepared at a time: each pass over the weights serves so many.
   static let mostTokens = 512
-  /// A matrix's tiles are handed out in pairs, as the kernels compute them.
-  private static let unitTiles = 2
   /// Weight bytes times token blocks below which a range is not worth handing to another worker.
   private static let leastWork = 32 << 10
 
@@ -87,7 +85,7 @@ private struct ProductGroup: Sendable {
       // SAFETY: workers only read, in a region that ends before the products go.
       nonisolated(unsafe) let products = products
       let unitBytes =
-        Self.unitTiles * martlet_tile_bytes(format.kernelFormat, last.call.columns)
+        last.unitTiles * martlet_tile_bytes(format.kernelFormat, last.call.columns)
       pool.parallelFor(
         last.units.upperBound, grain: max(1, Self.leastWork / (unitBytes * blocks))
       ) { units in
@@ -102,15 +100,17 @@ private struct ProductGroup: Sendable {
   private struct Product: @unchecked Sendable {
     var call: martlet_product
     var tileCount: Int
-    /// Its pairs of tiles among those of all products.
+    /// Tiles are handed out in units of as many as the kernels compute together.
+    var unitTiles: Int
+    /// Its units among those of all products.
     var units: Range<Int>
 
     /// What of `units` is its own.
     func multiply(units wanted: Range<Int>) {
       let own = wanted.clamped(to: units)
       guard !own.isEmpty else { return }
-      let first = (own.lowerBound - units.lowerBound) * ProductGroup.unitTiles
-      let end = min((own.upperBound - units.lowerBound) * ProductGroup.unitTiles, tileCount)
+      let first = (own.lowerBound - units.lowerBound) * unitTiles
+      let end = min((own.upperBound - units.lowerBound) * unitTiles, tileCount)
       withUnsafePointer(to: call) { kernels.multiply($0, first, end) }
     }
   }
@@ -123,9 +123,10 @@ private struct ProductGroup: Sendable {
     guard let projection = rest.first else { return done.withUnsafeBufferPointer(body) }
     let start = done.last?.units.upperBound ?? 0
     let tileCount = projection.linear.weight.tileCount
-    let units = start..<start + (tileCount + Self.unitTiles - 1) / Self.unitTiles
+    let unitTiles = martlet_unit_tiles(format.kernelFormat, rows.count)
+    let units = start..<start + (tileCount + unitTiles - 1) / unitTiles
     projection.withCall(prepared, rows: rows) { call in
-      let product = Product(call: call, tileCount: tileCount, units: units)
+      let product = Product(call: call, tileCount: tileCount, unitTiles: unitTiles, units: units)
       withProducts(of: rest.dropFirst(), prepared, rows: rows, after: done + [product], body)
     }
   }
