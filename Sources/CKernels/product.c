@@ -17,14 +17,28 @@ static size_t fetched_ahead(const martlet_product *p) {
   return 0;
 }
 
-bool martlet_unpacks_once(martlet_format format, size_t tokens) {
-  enum { LEAST_TOKENS = 32 };
+// From how many tokens on unpacking once is quicker (Ice Lake). Among nf4's products look-ups cost as much
+// as multiplying; int8 has nothing to unpack, and gains by three tiles at a time.
+static size_t least_to_unpack_for(martlet_format format) {
+  switch (format) {
+    case MARTLET_NF4: return 9;
+    case MARTLET_INT4: return 40;
+    case MARTLET_INT8: return 96;
+    default: return SIZE_MAX;
+  }
+}
+
+// Whether whatever a processor does to vectors of 512 bits takes the place of dot products of bytes.
+static bool shares_ports_with_dots(void) {
 #if defined(__x86_64__)
-  return !is_float_format(format) && tokens >= LEAST_TOKENS &&
-         __builtin_cpu_supports("avx512vnni") && __builtin_cpu_is("intel");
+  return __builtin_cpu_supports("avx512vnni") && __builtin_cpu_is("intel");
 #else
   return false;
 #endif
+}
+
+bool martlet_unpacks_once(martlet_format format, size_t tokens) {
+  return tokens >= least_to_unpack_for(format) && shares_ports_with_dots();
 }
 
 size_t martlet_unit_tiles(martlet_format format, size_t tokens) {
