@@ -110,7 +110,7 @@ SIMD_INLINE void fold_strip(martlet_format format, size_t tiles, size_t tokens,
   for (size_t g = 0; g < groups; g++) {
     __m512i dots[STRIP_TILES][SIDE_TOKENS];
     UNROLL for (size_t n = 0; n < tokens; n++) {
-      __m512i start = broadcast_int(from.corrections ? from.corrections[n] : 0);
+      __m512i start = broadcast_int(format == MARTLET_NF4 ? 0 : from.corrections[n]);
       UNROLL for (size_t t = 0; t < tiles; t++) dots[t][n] = start;
     }
     UNROLL for (size_t j = 0; j < words; j++) {
