@@ -44,7 +44,7 @@ import Transformer
     let engine = try InferenceEngine(model: model)
     let again = try model.loadAdapter(directory: Fixtures.directory("adapters/wide-lora"))
     for (adapter, cached) in [
-      (nil, 0), (lora, 0), (prefix, 0), (nil, 64), (lora, 64), (prefix, 59), (again, 0),
+      (nil, 0), (lora, 0), (prefix, 0), (nil, 69), (lora, 69), (prefix, 69), (again, 0),
     ] as [(Adapter?, Int)] {
       let result = try await engine.run(request(70, adapter))
       #expect(result.usage?.cachedTokens == cached)

@@ -43,7 +43,7 @@ import Transformer
     var scheduler = scheduler()
     for id in 1...2 {
       scheduler.add(SequenceState(id: UInt64(id), prompt: Array(prompt[..<16])))
-      #expect(starts(&scheduler) == [UInt64(id): id == 1 ? 0 : 12])
+      #expect(starts(&scheduler) == [UInt64(id): id == 1 ? 0 : 15])
       scheduler.remove(UInt64(id))
     }
   }
@@ -91,6 +91,72 @@ import Transformer
     #expect(starts(&scheduler) == [2: 8])
   }
 
+  // MARK: - Blocks that go on otherwise
+
+  @Test func theBeginningOfABlockThatGoesOnOtherwiseIsCopied() throws {
+    var scheduler = scheduler()
+    scheduler.add(SequenceState(id: 1, prompt: prompt))
+    let first = scheduler.schedule()
+    scheduler.complete(first)
+    scheduler.remove(1)
+    scheduler.add(SequenceState(id: 2, prompt: Array(prompt[..<10]) + [90, 91, 92, 93]))
+    let second = scheduler.schedule()
+    let (known, own) = (first.entries[0].span.blocks, try #require(second.entries.first).span)
+    #expect(own.start == 10 && own.blocks[..<2] == known[..<2] && own.blocks[2] != known[2])
+    #expect(second.copies.map(\.source) == [known[2]])
+    #expect(second.copies.map(\.target) == [own.blocks[2]])
+    scheduler.complete(second)
+    #expect(scheduler.brokenInvariants == [])
+    // What was copied is still there for whoever begins as the first did.
+    scheduler.remove(2)
+    scheduler.add(SequenceState(id: 3, prompt: prompt))
+    #expect(starts(&scheduler) == [3: 16])
+  }
+
+  @Test func theBlockWithMostInCommonIsCopied() {
+    var scheduler = scheduler()
+    for end in [[7, 8, 9], [1, 8, 9], [1, 2, 9]] as [[Int32]] {
+      scheduler.add(SequenceState(id: 1, prompt: [0] + end + [5]))
+      _ = starts(&scheduler)
+      scheduler.remove(1)
+    }
+    scheduler.add(SequenceState(id: 9, prompt: [0, 1, 2, 3, 4]))
+    #expect(starts(&scheduler) == [9: 3])
+  }
+
+  /// Whoever is in the middle of a block waits for nobody: only the first of them copies.
+  @Test func sequencesThatBeginAsAKnownBlockStillComputeTheRestOnce() {
+    var scheduler = scheduler(tokens: 10)
+    scheduler.add(SequenceState(id: 9, prompt: prompt))
+    #expect(starts(&scheduler) == [9: 0])
+    #expect(starts(&scheduler) == [9: 10])
+    scheduler.remove(9)
+    let prompt = Array(prompt[..<6]) + (50..<64).map { Int32($0) }
+    for id in 1...3 as ClosedRange<UInt64> { scheduler.add(SequenceState(id: id, prompt: prompt)) }
+    #expect(starts(&scheduler) == [1: 6])
+    // Two blocks behind it, then what the first has computed of the one after.
+    #expect(starts(&scheduler) == [1: 16])
+    scheduler.append([99], to: 1)
+    #expect(starts(&scheduler) == [1: 20, 2: 19, 3: 19])
+  }
+
+  /// A block that nobody holds can't be copied into itself.
+  @Test func nothingIsCopiedWhereNoBlockIsLeft() {
+    var scheduler = scheduler(blocks: 5)
+    scheduler.add(SequenceState(id: 1, prompt: Array(prompt[..<16])))
+    _ = starts(&scheduler)
+    scheduler.add(SequenceState(id: 2, prompt: [40]))
+    scheduler.append([99], to: 1)
+    _ = starts(&scheduler)
+    scheduler.remove(1)
+    scheduler.add(SequenceState(id: 3, prompt: Array(prompt[..<15]) + [41, 42, 43]))
+    scheduler.append([44], to: 2)
+    for _ in 0..<3 {
+      _ = starts(&scheduler)
+      scheduler.append([45], to: 2)
+    }
+  }
+
   // MARK: - Through the engine
 
   private let greedy = SamplingParameters(temperature: 0)
@@ -101,11 +167,11 @@ import Transformer
     let request = GenerationRequest(prompt: prompt, sampling: greedy, maximumTokens: 5)
     let first = try await engine.run(request)
     let second = try await engine.run(request)
-    #expect(first.usage?.cachedTokens == 0 && second.usage?.cachedTokens == 16)
+    #expect(first.usage?.cachedTokens == 0 && second.usage?.cachedTokens == 17)
     #expect(first.ids == second.ids && first.ids == model.greedy(prompt, count: 5))
     try await eventually { engine.statistics.secondsSinceProgress == nil }
-    #expect(engine.statistics.promptTokens == 18 + 2)
-    #expect(engine.statistics.cachedPromptTokens == 16)
+    #expect(engine.statistics.promptTokens == 18 + 1)
+    #expect(engine.statistics.cachedPromptTokens == 17)
     #expect(engine.statistics.cachedBlocks == 5)
     #expect(engine.statistics.usedBlocks == 0)
     await engine.shutdown()

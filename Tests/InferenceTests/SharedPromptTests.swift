@@ -51,7 +51,7 @@ import Transformer
       scheduler.add(SequenceState(id: id, prompt: common + [Int32(id), 7, 7, 7]))
     }
     #expect(step(&scheduler).entries.map(\.id) == [1])
-    #expect(step(&scheduler).entries.map(\.span.start) == [13, 8, 8])
+    #expect(step(&scheduler).entries.map(\.span.start) == [13, 9, 9])
   }
 
   @Test func promptsThatWantLogitsComputeTheirOwn() {

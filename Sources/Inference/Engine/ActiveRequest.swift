@@ -52,7 +52,8 @@ struct ActiveRequest {
     case unfinished
     /// Goes on with these tokens: drafts that came true, and one more.
     case extended([Int32])
-    case finished(FinishReason)
+    /// With the step's tokens, so that the cache knows those before the last.
+    case finished(FinishReason, [Int32])
   }
 
   mutating func noteScheduled(at now: ContinuousClock.Instant) {
@@ -123,7 +124,7 @@ struct ActiveRequest {
   ) throws(InferenceError) -> Outcome {
     try collectPromptLogprobs(rows, of: entry.span)
     guard entry.reachesEnd else { return .unfinished }
-    guard maximumTokens > 0 else { return .finished(.length) }
+    guard maximumTokens > 0 else { return .finished(.length, []) }
     return try sampleTokens(rows, of: entry, now: now, scratch: &scratch)
   }
 
@@ -133,7 +134,7 @@ struct ActiveRequest {
     mixing rows: [UnsafeBufferPointer<Float>], of entry: StepPlan.Entry,
     now: ContinuousClock.Instant, scratch: inout SamplingScratch
   ) throws(InferenceError) -> Outcome {
-    guard maximumTokens > 0 else { return .finished(.length) }
+    guard maximumTokens > 0 else { return .finished(.length, []) }
     guard var mixed = try request.mixture?.mix(rows) else { preconditionFailure("no mixture") }
     return try mixed.withUnsafeMutableBufferPointer { row throws(InferenceError) in
       try sampleTokens(
@@ -160,11 +161,11 @@ struct ActiveRequest {
       if !sampled.isEmpty { usage.acceptedDraftTokens += 1 }
       stopwatch.noteToken(at: now)
       stopwatch.report(to: &usage)
-      if stopTokens.contains(token) { return .finished(.stop) }
+      if stopTokens.contains(token) { return .finished(.stop, sampled + [token]) }
       if sampler.usesHistory { history.append(token) }
       continuation.yield(.token(try describe(token, row), usage))
-      if usage.completionTokens == maximumTokens { return .finished(.length) }
       sampled.append(token)
+      if usage.completionTokens == maximumTokens { return .finished(.length, sampled) }
     } while expected.next() == sampled.last
     lookupDrafts.settle(sampled)
     modelDrafts.settle(entry.drafts, sampled)

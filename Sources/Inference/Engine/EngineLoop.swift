@@ -114,7 +114,9 @@ struct EngineLoop: ~Copyable {
       case .unfinished: break
       case .extended(let tokens):
         for part in share.parts { scheduler.append(tokens, to: part.entry.id) }
-      case .finished(let reason): end(id) { $0.finish(reason) }
+      case .finished(let reason, let tokens):
+        for part in share.parts { scheduler.append(tokens, to: part.entry.id) }
+        end(id) { $0.finish(reason) }
       }
     } catch {
       end(id) { $0.fail(error) }

@@ -88,6 +88,21 @@ package struct BlockManager: Sendable {
     return true
   }
 
+  /// Appends to `table`, all of whose blocks are full and known, a block of its own for what `tokens` and
+  /// some known block behind the same have in common at their beginning. Answers the known block, which
+  /// is to be copied, and the number of those tokens; nil where there is no such block, or none free.
+  package mutating func extend(
+    _ table: inout [Int32], toCopyBeginningOf tokens: ArraySlice<Int32>, namespace: UInt64
+  ) -> (source: Int32, count: Int)? {
+    guard let name = name(of: tokens, behind: table[...], namespace: namespace),
+      let known = index.closest(to: name)
+    else { return nil }
+    retain(known.block)  // so that it isn't the free block that is taken
+    defer { release(known.block) }
+    guard extend(&table, toHold: table.count * blockSize + known.count) else { return nil }
+    return (known.block, known.count)
+  }
+
   /// Makes the full block at `position` of `table`, which holds `tokens`, known. Where another block
   /// holds the same already, `table` goes on with that one and its own is freed.
   package mutating func share(

@@ -24,6 +24,8 @@ package struct PrefixIndex: Sendable {
   }
 
   private var blocks: [Name: Int32] = [:]
+  /// The blocks behind each prefix.
+  private var followers: [Prefix: Set<Int32>] = [:]
   /// By block; nil for blocks that are free of known contents.
   private var entries: [Entry?]
   private var lastNumber: UInt64 = 0
@@ -39,6 +41,24 @@ package struct PrefixIndex: Sendable {
   /// The block that holds what `name` says.
   func find(_ name: Name) -> Int32? { blocks[name] }
 
+  /// Of the blocks with the same before them as `name`, the one that has most tokens at its beginning in
+  /// common with it, and how many; nil where none has any.
+  func closest(to name: Name) -> (block: Int32, count: Int)? {
+    var closest: (block: Int32, count: Int)?
+    for block in followers[name.prefix, default: []] {
+      guard let tokens = entries[Int(block)]?.name.tokens else { continue }
+      var count = 0
+      while count < min(tokens.count, name.tokens.count), tokens[count] == name.tokens[count] {
+        count += 1
+      }
+      // Of equals the first, so that nothing depends on a set's order.
+      if count > 0, (-count, block) < (-(closest?.count ?? 0), closest?.block ?? 0) {
+        closest = (block, count)
+      }
+    }
+    return closest
+  }
+
   /// What ends with `block`; nil when the block's contents aren't known.
   func prefix(through block: Int32) -> Prefix? {
     entries[Int(block)].map { .entry($0.number) }
@@ -50,6 +70,7 @@ package struct PrefixIndex: Sendable {
     lastNumber += 1
     entries[Int(block)] = Entry(number: lastNumber, name: name)
     blocks[name] = block
+    followers[name.prefix, default: []].insert(block)
   }
 
   /// Forgets a block's contents, which are about to be overwritten.
@@ -57,6 +78,8 @@ package struct PrefixIndex: Sendable {
     guard let entry = entries[Int(block)] else { return }
     blocks[entry.name] = nil
     entries[Int(block)] = nil
+    followers[entry.name.prefix]?.remove(block)
+    if followers[entry.name.prefix]?.isEmpty == true { followers[entry.name.prefix] = nil }
   }
 
   /// What is wrong with the index; empty when all is well. `goesFirst` says whether a block will be
@@ -68,6 +91,14 @@ package struct PrefixIndex: Sendable {
       guard let entry else { continue }
       numbers[entry.number] = Int32(block)
       if blocks[entry.name] != Int32(block) { broken.append("block \(block) can't be found") }
+      if followers[entry.name.prefix]?.contains(Int32(block)) != true {
+        broken.append("block \(block) is not among those behind its prefix")
+      }
+    }
+    if followers.values.contains(where: \.isEmpty)
+      || followers.values.reduce(0, { $0 + $1.count }) != numbers.count
+    {
+      broken.append("the index lists blocks behind prefixes that are forgotten")
     }
     if blocks.count != numbers.count { broken.append("the index and its entries differ in number") }
     for (name, block) in blocks {

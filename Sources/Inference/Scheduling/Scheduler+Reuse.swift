@@ -1,7 +1,8 @@
 // What a sequence need not compute, because others have computed it or are about to: full blocks
-// that the cache knows are shared, and one that another sequence has only begun to fill is copied.
-// This is how the choices of one request compute their prompt once. Looked at before each step, so
-// that sequences that run side by side share as well as those that follow each other.
+// that the cache knows are shared, and one that another sequence has only begun to fill, or that goes on
+// otherwise, is copied. This is how the choices of one request compute their prompt once, and how a
+// prompt that comes again computes its last token only. Looked at before each step, so that sequences
+// that run side by side share as well as those that follow each other.
 
 extension Scheduler {
   /// Has the sequence go on behind the longest prefix that the cache holds.
@@ -20,7 +21,7 @@ extension Scheduler {
     guard running[index].pendingCount > 1 else { return nil }
     var sequence = running[index]
     reuseCache(for: &sequence)
-    let copy = copyBegunBlock(to: &sequence)
+    let copy = copyBegunBlock(to: &sequence) ?? copyKnownBlock(to: &sequence, at: index)
     running[index] = sequence
     return copy
   }
@@ -35,6 +36,22 @@ extension Scheduler {
     let position = range.lowerBound / blocks.blockSize
     sequence.computedTokenCount = range.upperBound
     return StepPlan.Copy(source: source.blocks[position], target: sequence.blocks[position])
+  }
+
+  /// Takes over the beginning of a full block that goes on otherwise. Not where a sequence before this
+  /// one computes the whole block: in the middle of a block nobody waits for others.
+  private mutating func copyKnownBlock(
+    to sequence: inout SequenceState, at index: Int
+  ) -> StepPlan.Copy? {
+    guard let range = nextBlockRange(of: sequence),
+      !running[..<index].contains(where: { $0.hasSameTokens(as: sequence, in: range) }),
+      let known = blocks.extend(
+        &sequence.blocks, toCopyBeginningOf: sequence.tokens[range],
+        namespace: sequence.cacheNamespace)
+    else { return nil }
+    sequence.computedTokenCount += known.count
+    return StepPlan.Copy(
+      source: known.source, target: sequence.blocks[range.lowerBound / blocks.blockSize])
   }
 
   /// Which of `others` is filling the block that the sequence needs next, and where it will be full
