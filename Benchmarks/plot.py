@@ -89,7 +89,7 @@ def draw(name: str, steps: dict[str, list[dict]]) -> None:
              yscale="log")
     axes.set_xticks(places, [f"{place:g}" for place in places])
     low, high = axes.get_ylim()
-    ticks = [value * 10 ** power for power in range(-1, 5) for value in (1, 2, 5)]
+    ticks = [value * 10 ** power for power in range(-1, 5) for value in (1, 1.5, 2, 3, 4, 5, 7)]
     ticks = [tick for tick in ticks if low <= tick <= high]
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.minorticks_off()

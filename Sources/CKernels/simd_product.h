@@ -74,7 +74,8 @@ SIMD_INLINE pass_fetch fetch_of_pass(const product_part *p, size_t pass, size_t 
   return (pass_fetch){.at = begin, .end = begin, .passes = passes};
 }
 
-// What one token alone asks for of its own weights, `byte_count` bytes for as many at `weights`.
+// What one token alone asks for of its own weights, `byte_count` bytes for as many at `weights`: into the
+// first-level cache, which reads at 1.0 of the bandwidth where the second reads at .93 (Ice Lake).
 SIMD_INLINE void fetch_ahead(const product_part *p, const uint8_t *weights, size_t byte_count) {
   if (p->ahead == 0) return;
   UNROLL for (size_t i = 0; i < byte_count; i += 64) {
