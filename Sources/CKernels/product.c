@@ -7,10 +7,10 @@ enum {
   MOST_WIDTH = 16,          // no format's token block is larger
 };
 
-// One token alone waits for memory. In folds of codes for AVX-512 Intel's processors reach .6 to .9 of the
-// bandwidth by themselves (Emerald Rapids, Ice Lake); asked a page of 4 KiB ahead, all of it (half and
-// twice that are worse on the one, no better on the other). AMD's (Zen 4) lose a fifth to a third where
-// they are asked.
+// One token alone waits for memory. In folds of codes for AVX-512 Intel's processors reach .6 (Emerald
+// Rapids) to .9 (Ice Lake) of the bandwidth by themselves; asked a page of 4 KiB ahead, all of it on Ice
+// Lake. Half and twice that are no better there, and were worse on Emerald Rapids. AMD's (Zen 4) lose a
+// fifth to a third where they are asked.
 static size_t fetched_ahead(const martlet_product *p) {
 #if defined(__x86_64__)
   if (p->tokens == 1 && __builtin_cpu_is("intel")) return 4096;
