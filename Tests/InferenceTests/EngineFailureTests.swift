@@ -1,6 +1,7 @@
 // What goes wrong stays with whom it went wrong for; and how the engine ends.
 
 import Inference
+import Synchronization
 import Testing
 
 @Suite(.timeLimit(.minutes(2))) struct EngineFailureTests {
@@ -26,6 +27,29 @@ import Testing
     #expect(try await Generation(streams[2]).ids == model.greedy([16, 2, 3], count: 2))
     await engine.drain()
     try await eventually { engine.statistics.usedBlocks == 0 }
+  }
+
+  /// Keys and values that a failed pass never wrote are not taken from the cache.
+  @Test func whatAFailedPassLeftIsNotFoundAgain() async throws {
+    let passes = Mutex(0)
+    let model = FakeModel(onForward: { _ in
+      // In company and alone.
+      let pass = passes.withLock { count in
+        count += 1
+        return count
+      }
+      if pass <= 2 { throw ForwardFailure() }
+    })
+    let engine = try InferenceEngine(model: model)
+    var request = request(1, maximumTokens: 4)
+    request.prompt = (0..<18).map { Int32($0) }
+    await #expect(throws: InferenceError.modelFailed("ForwardFailure()")) {
+      try await engine.run(request)
+    }
+    let second = try await engine.run(request)
+    #expect(second.usage?.cachedTokens == 0)
+    #expect(second.ids == model.greedy(request.prompt, count: 4))
+    await engine.shutdown()
   }
 
   @Test func brokenLogitsFailTheirOwnRequestOnly() async throws {

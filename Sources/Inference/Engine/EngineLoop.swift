@@ -69,7 +69,12 @@ struct EngineLoop: ~Copyable {
         streamCount: scheduler.streamCount, isRested: scheduler.running.isEmpty))
     note(plan, at: start)
     let results = runner.run(plan)
-    scheduler.complete(plan)
+    // Of a span that failed nothing may be found again: its keys and values are not there.
+    var computed = plan
+    computed.entries = zip(plan.entries, results).compactMap { entry, result in
+      if case .success = result { entry } else { nil }
+    }
+    scheduler.complete(computed)
     let now = clock.now
     if plan.draftCount == 0 {
       pace.record(
