@@ -46,8 +46,12 @@ static inline bool is_float_format(martlet_format format) {
 
 // Prepared activations of one token block of `width` tokens:
 //   float formats: float [C][width]; bfloat16 pairs: bfloat16 [C / 32][width][32]
-//   int8, int4: int8 codes [G][width][32], float scales [G][width] (for int4 powers of two), int32
-//     corrections [G][width], which undo the weights' offset: -128 or -8 times the sum of the codes
+//   int8: int8 codes [G][width][32], float scales [G][width], int32 starts [G][width] of sums of
+//     products, which undo the weights' offset: -128 times the sum of the codes
+//   int4: the same with anchors in place of scales, which are powers of two here: a sum of integers
+//     becomes a float without conversion. An anchor is 1.5 * 2^23 * scale, and its group's start is the
+//     anchor's bits, -8 times the sum of the codes; adding 1 to it adds the scale to the float that it is.
+//     What has been added to the start, read as a float, less the anchor, is scale * sum: exactly.
 //   nf4: int16 codes [G][width][32], in each 8 the order 0 2 4 6 1 3 5 7, float scales [G][width]
 static inline size_t prepared_token_bytes(martlet_format format, size_t columns) {
   if (format == MARTLET_BFLOAT16_PAIRS) return 2 * round_up(columns, GROUP);

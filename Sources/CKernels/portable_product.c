@@ -10,6 +10,7 @@
 // Prepared activations ---------------------------------------------------------------------------
 
 #define ACTIVATION_LEAST 1e-20f  // below this a group counts as zero: products of scales stay normal
+#define ACTIVATION_MOST 1e33f    // from here on a group of int4's counts as infinite: its anchor would be
 
 // The largest magnitude of 32 values, compared as integers so that NaN wins over infinity.
 static float group_peak(const float *x) {
@@ -34,16 +35,15 @@ static float group_scale(float peak, float levels, float *inverse) {
   return peak / levels;
 }
 
-// The same for products with int4, a power of two: AVX-512 then scales by adding to an exponent,
-// beside the multiplications instead of among them. At most half of the codes' range stays unused,
-// which is nothing beside the weights' rounding; int8 would lose by it.
-static float group_power(float peak, float *inverse) {
+// The anchor of a group of int4's (layout.h), whose scale is a power of two. At most half of the codes'
+// range stays unused, which is nothing beside the weights' rounding; int8 would lose by it.
+static float group_anchor(float peak, float *inverse) {
   *inverse = 0;
   if (peak < ACTIVATION_LEAST) return 0;
-  if (!(peak < INFINITY)) return NAN;
+  if (!(peak < ACTIVATION_MOST)) return NAN;
   uint32_t power = (bits_of(peak / 127) + 0x7fffff) & 0x7f800000;
   *inverse = float_of((254u << 23) - power);
-  return float_of(power);
+  return float_of(power) * EXP_ROUND;
 }
 
 static void prepare_integer(martlet_format format, const float *x, size_t columns, size_t width,
@@ -51,28 +51,28 @@ static void prepare_integer(martlet_format format, const float *x, size_t column
   size_t groups = padded_groups(format, columns);
   int8_t *codes = block;
   float *scales = (float *)(codes + groups * width * GROUP);
-  int32_t *corrections = (int32_t *)(scales + groups * width);
-  int32_t offset = format == MARTLET_INT4 ? 8 : 128;
+  int32_t *starts = (int32_t *)(scales + groups * width);
   for (size_t g = 0; g < groups; g++) {
     for (size_t n = 0; n < width; n++) {
       size_t at = g * width + n;
       int8_t *to = codes + at * GROUP;
       scales[at] = 0;
-      corrections[at] = 0;
+      starts[at] = 0;
       memset(to, 0, GROUP);
       if (g * GROUP >= columns) continue;
       const float *from = x + n * columns + g * GROUP;
       float inverse;
       float peak = group_peak(from);
-      scales[at] = format == MARTLET_INT4 ? group_power(peak, &inverse)
+      scales[at] = format == MARTLET_INT4 ? group_anchor(peak, &inverse)
                                           : group_scale(peak, 127, &inverse);
+      if (format == MARTLET_INT4) starts[at] = (int32_t)bits_of(scales[at]);
       if (inverse == 0) continue;
       int32_t sum = 0;
       for (int i = 0; i < GROUP; i++) {
         to[i] = (int8_t)nearest(from[i] * inverse);
         sum += to[i];
       }
-      corrections[at] = -offset * sum;
+      starts[at] -= (format == MARTLET_INT4 ? 8 : 128) * sum;
     }
   }
 }
@@ -162,12 +162,12 @@ static void tile_pairs(const uint16_t *tile, size_t columns, const uint16_t *x, 
 }
 
 static void tile_int8(const uint8_t *tile, size_t blocks, const int8_t *x, const float *scales,
-                      const int32_t *corrections, size_t width, float out[TILE]) {
+                      const int32_t *starts, size_t width, float out[TILE]) {
   for (size_t b = 0; b < blocks; b++, tile += INT8_BLOCK_BYTES) {
-    for (int h = 0; h < 2; h++, x += GROUP * width, scales += width, corrections += width) {
+    for (int h = 0; h < 2; h++, x += GROUP * width, scales += width, starts += width) {
       for (int r = 0; r < TILE; r++) {
         const uint8_t *w = tile + 512 * h + 4 * r;
-        int32_t sum = *corrections;
+        int32_t sum = *starts;
         for (int k = 0; k < GROUP; k++) sum += w[64 * (k / 4) + k % 4] * x[k];
         uint16_t scale;
         memcpy(&scale, tile + 1024 + 32 * h + 2 * r, 2);
@@ -177,13 +177,13 @@ static void tile_int8(const uint8_t *tile, size_t blocks, const int8_t *x, const
   }
 }
 
-static void tile_int4(const uint8_t *tile, size_t blocks, const int8_t *x, const float *scales,
-                      const int32_t *corrections, size_t width, float out[TILE]) {
+static void tile_int4(const uint8_t *tile, size_t blocks, const int8_t *x, const float *anchors,
+                      const int32_t *starts, size_t width, float out[TILE]) {
   for (size_t b = 0; b < blocks; b++, tile += INT4_BLOCK_BYTES) {
-    for (int h = 0; h < 2; h++, x += GROUP * width, scales += width, corrections += width) {
+    for (int h = 0; h < 2; h++, x += GROUP * width, anchors += width, starts += width) {
       for (int r = 0; r < TILE; r++) {
         const uint8_t *w = tile + 256 * h + 4 * r;
-        int32_t sum = *corrections;
+        int32_t sum = *starts;
         for (int k = 0; k < GROUP; k += 8) {
           for (int i = 0; i < 4; i++) {
             uint8_t two = w[8 * k + i];
@@ -192,7 +192,7 @@ static void tile_int4(const uint8_t *tile, size_t blocks, const int8_t *x, const
         }
         uint16_t scale;
         memcpy(&scale, tile + 512 + 32 * h + 2 * r, 2);
-        out[r] = fmaf((float)sum, half_to_float(scale) * *scales, out[r]);
+        out[r] = fmaf(float_of((uint32_t)sum) - *anchors, half_to_float(scale), out[r]);
       }
     }
   }
@@ -239,9 +239,9 @@ static void multiply_tile(const product_part *p, const uint8_t *tile, size_t n, 
   } else {
     const int8_t *x = (const int8_t *)p->block;
     const float *scales = (const float *)(x + groups * width * GROUP);
-    const int32_t *corrections = (const int32_t *)(scales + groups * width);
+    const int32_t *starts = (const int32_t *)(scales + groups * width);
     (p->format == MARTLET_INT4 ? tile_int4 : tile_int8)(tile, blocks, x + n * GROUP, scales + n,
-                                                        corrections + n, width, out);
+                                                        starts + n, width, out);
   }
 }
 

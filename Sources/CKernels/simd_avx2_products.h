@@ -7,13 +7,19 @@ SIMD_INLINE __m256i load_eight(const uint8_t *codes) {
   return _mm256_loadu_si256((const __m256i *)codes);
 }
 
-// What is folded of a group of 32: dots of eight rows, for the rows from 8 * half on.
-SIMD_INLINE void add_scaled(__m256i dots, const uint8_t *scales, size_t half, float token_scale,
-                            float *sums) {
+// What is folded of a group of 32: dots of eight rows, for the rows from 8 * half on. int4's token scale
+// is its anchor (layout.h).
+SIMD_INLINE void add_scaled(martlet_format format, __m256i dots, const uint8_t *scales, size_t half,
+                            float token_scale, float *sums) {
   __m256 scale = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)scales + half));
-  __m256 factor = _mm256_mul_ps(scale, _mm256_set1_ps(token_scale));
-  __m256 sum = _mm256_loadu_ps(sums + 8 * half);
-  _mm256_storeu_ps(sums + 8 * half, _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots), factor, sum));
+  __m256 of_token = _mm256_set1_ps(token_scale), sum = _mm256_loadu_ps(sums + 8 * half), dot;
+  if (format == MARTLET_INT4) {
+    dot = _mm256_sub_ps(_mm256_castsi256_ps(dots), of_token);
+  } else {
+    dot = _mm256_cvtepi32_ps(dots);
+    scale = _mm256_mul_ps(scale, of_token);
+  }
+  _mm256_storeu_ps(sums + 8 * half, _mm256_fmadd_ps(dot, scale, sum));
 }
 
 // int4: pairs of products fit 16 bits even when a whole group of them is added (8 * 2 * 15 * 127).
@@ -34,12 +40,12 @@ SIMD_INLINE void dot_int4(const uint8_t *codes, size_t half, size_t tokens,
   }
   UNROLL for (size_t n = 0; n < tokens; n++) {
     __m256i sums = _mm256_madd_epi16(pairs[n], _mm256_set1_epi16(1));
-    dots[n] = _mm256_add_epi32(sums, _mm256_set1_epi32(from->corrections[n]));
+    dots[n] = _mm256_add_epi32(sums, _mm256_set1_epi32(from->starts[n]));
   }
 }
 
 // int8: codes minus 128 are signed; their magnitudes are bytes, and their signs go to the
-// activations: 2 * 128 * 127 fits. The correction is of no use then.
+// activations: 2 * 128 * 127 fits. The start is of no use then.
 SIMD_INLINE void dot_int8(const uint8_t *codes, size_t half, size_t tokens,
                           const integer_tokens *from, __m256i dots[SIDE_TOKENS]) {
   __m256i offset = _mm256_set1_epi8((char)0x80), one = _mm256_set1_epi16(1);
@@ -70,7 +76,7 @@ SIMD_INLINE void fold_integer(martlet_format format, size_t tokens, const produc
         if (format == MARTLET_INT4) dot_int4(codes, half, tokens, &from, dots);
         else dot_int8(codes, half, tokens, &from, dots);
         UNROLL for (size_t n = 0; n < tokens; n++) {
-          add_scaled(dots[n], scales, half, from.scales[n], sums[n]);
+          add_scaled(format, dots[n], scales, half, from.scales[n], sums[n]);
         }
       }
       next_group(&from, p->width);
@@ -126,7 +132,7 @@ SIMD_INLINE void fold_nf4(size_t tokens, const product_part *p, size_t first) {
           }
         }
         UNROLL for (size_t n = 0; n < tokens; n++) {
-          add_scaled(dots[n], scales, half, from.scales[n], sums[n]);
+          add_scaled(MARTLET_NF4, dots[n], scales, half, from.scales[n], sums[n]);
         }
       }
       from.x += GROUP * p->width;

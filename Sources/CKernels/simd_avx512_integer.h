@@ -1,5 +1,5 @@
 // Products of int8 and int4 matrices for AVX-512: unsigned weight codes times signed activations,
-// by vpdpbusd where there is VNNI; the weights' offset is undone by the prepared correction, and
+// by vpdpbusd where there is VNNI; the weights' offset is undone by what sums start with, and
 // integers are folded into a float per group of 32. Lane r is row r of the tile. Equal to the oracle
 // bit for bit.
 //
@@ -42,6 +42,11 @@ SIMD_INLINE __m512i add_products(martlet_format format, __m512i sums, __m512i w,
 // Four bytes to every lane.
 SIMD_INLINE __m512i word_lanes(const void *p) { return _mm512_set1_epi32(word_at(p)); }
 
+// scale * sum of int4's integers that began at their group's start (layout.h).
+SIMD_INLINE __m512 without_anchor(__m512i dots, __m512 anchor) {
+  return subtract(_mm512_castsi512_ps(dots), anchor);
+}
+
 // The sums of a group that are not yet added as floats, with what they are to be multiplied by.
 typedef struct {
   __m512i dots[SIDE_TILES][SIDE_TOKENS];
@@ -51,13 +56,11 @@ typedef struct {
 
 SIMD_INLINE void add_scaled_sum(martlet_format format, const integer_sums *group, size_t t,
                                 size_t n, __m512 sums[SIDE_TILES][SIDE_TOKENS]) {
-  __m512 dot = _mm512_cvtepi32_ps(group->dots[t][n]), scale = group->weight_scales[t];
-  __m512 token_scale = broadcast(group->token_scales[n]);
-  if (format == MARTLET_INT4) {  // a power of two: exact, and beside the multipliers
-    dot = _mm512_scalef_ps(dot, _mm512_getexp_ps(token_scale));
-    sums[t][n] = _mm512_fmadd_ps(dot, scale, sums[t][n]);
+  __m512 scale = group->weight_scales[t], token_scale = broadcast(group->token_scales[n]);
+  if (format == MARTLET_INT4) {
+    sums[t][n] = fused(without_anchor(group->dots[t][n], token_scale), scale, sums[t][n]);
   } else {
-    sums[t][n] = _mm512_fmadd_ps(dot, _mm512_mul_ps(scale, token_scale), sums[t][n]);
+    sums[t][n] = fused(from_ints(group->dots[t][n]), multiply(scale, token_scale), sums[t][n]);
   }
 }
 
@@ -68,8 +71,8 @@ SIMD_INLINE void fold_group(martlet_format format, size_t tiles, size_t tokens,
                             __m512 sums[SIDE_TILES][SIDE_TOKENS]) {
   integer_sums group = {.token_scales = from->scales};
   UNROLL for (size_t n = 0; n < tokens; n++) {
-    __m512i correction = _mm512_set1_epi32(from->corrections[n]);
-    UNROLL for (size_t t = 0; t < tiles; t++) group.dots[t][n] = correction;
+    __m512i start = broadcast_int(from->starts[n]);
+    UNROLL for (size_t t = 0; t < tiles; t++) group.dots[t][n] = start;
   }
   if (tokens == 1) {  // alone, a token has two chains of additions per tile
     UNROLL for (size_t t = 0; t < tiles; t++) group.dots[t][1] = _mm512_setzero_si512();

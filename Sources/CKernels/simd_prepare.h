@@ -1,7 +1,8 @@
-// Activations for products: the codes, scales and corrections of portable_product.c, equal to them
+// Activations for products: the codes, scales and starts of portable_product.c, equal to them
 // bit for bit. Compiled once per instruction set (simd_table.h).
 
 #define ACTIVATION_LEAST 1e-20f
+#define ACTIVATION_MOST 1e33f
 
 typedef struct {
   floats low, high;
@@ -22,14 +23,14 @@ SIMD_INLINE float group_scale(group32 x, float levels, float *inverse) {
 }
 
 // As the oracle's.
-SIMD_INLINE float group_power(group32 x, float *inverse) {
+SIMD_INLINE float group_anchor(group32 x, float *inverse) {
   float peak = peak_of(x.low, x.high);
   *inverse = 0;
   if (peak < ACTIVATION_LEAST) return 0;
-  if (!(peak < INFINITY)) return NAN;
+  if (!(peak < ACTIVATION_MOST)) return NAN;
   uint32_t power = (bits_of(peak / 127) + 0x7fffff) & 0x7f800000;
   *inverse = float_of((254u << 23) - power);
-  return float_of(power);
+  return float_of(power) * EXP_ROUND;
 }
 
 SIMD_INLINE ints codes_of(floats x, float inverse) {
@@ -41,7 +42,7 @@ SIMD static void prepare_integer(martlet_format format, const float *x, size_t c
   size_t groups = padded_groups(format, columns);
   int8_t *codes = (int8_t *)block;
   float *scales = (float *)(block + groups * width * GROUP);
-  int32_t *corrections = (int32_t *)(scales + groups * width);
+  int32_t *starts = (int32_t *)(scales + groups * width);
   int32_t offset = format == MARTLET_INT4 ? 8 : 128;
   for (size_t g = 0; g < groups; g++) {
     for (size_t n = 0; n < width; n++) {
@@ -51,14 +52,15 @@ SIMD static void prepare_integer(martlet_format format, const float *x, size_t c
       if (g * GROUP < columns) {
         group32 values = load_group(x + n * columns + g * GROUP);
         float inverse;
-        scales[at] = format == MARTLET_INT4 ? group_power(values, &inverse)
+        scales[at] = format == MARTLET_INT4 ? group_anchor(values, &inverse)
                                             : group_scale(values, 127, &inverse);
         if (inverse != 0) {
           low = codes_of(values.low, inverse);
           high = codes_of(values.high, inverse);
         }
       }
-      corrections[at] = -offset * sum_ints(add_ints(low, high));
+      int32_t base = format == MARTLET_INT4 ? (int32_t)bits_of(scales[at]) : 0;
+      starts[at] = base - offset * sum_ints(add_ints(low, high));
       store_bytes(codes + at * GROUP, low);
       store_bytes(codes + at * GROUP + 16, high);
     }

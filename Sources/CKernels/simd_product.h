@@ -24,9 +24,9 @@ SIMD_INLINE int32_t word_at(const void *p) {
 
 // The activations of a part's tokens from `first` on, group after group.
 typedef struct {
-  const int8_t *x;             // [groups][width][32]
-  const float *scales;         // [groups][width]
-  const int32_t *corrections;  // [groups][width]
+  const int8_t *x;        // [groups][width][32]
+  const float *scales;    // [groups][width]; int4's are anchors (layout.h)
+  const int32_t *starts;  // [groups][width]
 } integer_tokens;
 
 SIMD_INLINE integer_tokens integer_tokens_of(const product_part *p, size_t first) {
@@ -35,14 +35,14 @@ SIMD_INLINE integer_tokens integer_tokens_of(const product_part *p, size_t first
   return (integer_tokens){
       .x = (const int8_t *)p->block + GROUP * first,
       .scales = scales + first,
-      .corrections = (const int32_t *)(scales + groups * p->width) + first,
+      .starts = (const int32_t *)(scales + groups * p->width) + first,
   };
 }
 
 SIMD_INLINE void next_group(integer_tokens *from, size_t width) {
   from->x += GROUP * width;
   from->scales += width;
-  from->corrections += width;
+  from->starts += width;
 }
 
 // The same for nf4: in each eight of `x` the order 0 2 4 6 1 3 5 7.
