@@ -6,6 +6,28 @@
 
 #include "scalar_math.h"
 
+// The step of scales whose largest magnitude is `most`: at least 1 / 127 of that, and of four binary digits,
+// so that its multiples up to 127 are float16s exactly.
+static float step_of(float most) {
+  float step = float_of((bits_of(most / STEPPED_MOST) + 0xfffff) & 0xfff00000u);
+  float least = 1.0f / (1 << 24);  // float16's own step near zero
+  return step < 8 * least ? ceilf(step / least) * least : step;
+}
+
+void martlet_step_scales(uint16_t *scales, size_t count) {
+  float most = 0;
+  for (size_t g = 0; g < count; g++) {
+    float magnitude = fabsf(half_to_float(scales[g]));
+    if (magnitude > most) most = magnitude;
+  }
+  if (most == 0) return;
+  float step = step_of(most);
+  for (size_t g = 0; g < count; g++) {
+    float steps = (half_to_float(scales[g]) / step + EXP_ROUND) - EXP_ROUND;
+    scales[g] = float_to_half(steps * step);
+  }
+}
+
 size_t martlet_format_group(martlet_format format) {
   if (is_float_format(format)) return 1;
   return format == MARTLET_NF4 ? MARTLET_NF4_BLOCK : GROUP;
@@ -20,6 +42,7 @@ size_t martlet_tile_bytes(martlet_format format, size_t columns) {
     case MARTLET_BFLOAT16_PAIRS: return TILE * 4 * divide_up(columns, 2);
     case MARTLET_INT8: return INT8_BLOCK_BYTES * blocks;
     case MARTLET_INT4: return INT4_BLOCK_BYTES * blocks;
+    case MARTLET_INT4_STEPPED: return STEPPED_HEAD_BYTES + STEPPED_BLOCK_BYTES * blocks;
     case MARTLET_NF4: return NF4_BLOCK_BYTES * blocks;
   }
   return 0;
@@ -34,26 +57,49 @@ size_t martlet_prepared_bytes(martlet_format format, size_t columns, size_t toke
   return divide_up(tokens, martlet_token_block(format)) * prepared_block_bytes(format, columns);
 }
 
-// A quantised block: two groups of `group` columns, `code_bytes` of codes each, then scales.
+// A quantised block: some groups of `group` columns, `code_bytes` of codes each, then scales. A tile's
+// first block begins at `head`.
 typedef struct {
-  size_t group, code_bytes, block_bytes;
-  bool four_bits;
+  size_t group, groups, code_bytes, scale_bytes, head, block_bytes;
+  bool four_bits, stepped;
 } block_shape;
 
 static block_shape shape_of(martlet_format format) {
   switch (format) {
-    case MARTLET_INT4: return (block_shape){32, 256, INT4_BLOCK_BYTES, true};
-    case MARTLET_NF4: return (block_shape){64, 512, NF4_BLOCK_BYTES, true};
-    default: return (block_shape){32, 512, INT8_BLOCK_BYTES, false};
+    case MARTLET_INT4: return (block_shape){32, 2, 256, 2, 0, INT4_BLOCK_BYTES, true, false};
+    case MARTLET_INT4_STEPPED:
+      return (block_shape){32, 4, 256, 1, STEPPED_HEAD_BYTES, STEPPED_BLOCK_BYTES, true, true};
+    case MARTLET_NF4: return (block_shape){64, 2, 512, 2, 0, NF4_BLOCK_BYTES, true, false};
+    default: return (block_shape){32, 2, 512, 2, 0, INT8_BLOCK_BYTES, false, false};
   }
 }
 
 // Where group g's codes and scales lie in a tile.
 static size_t codes_at(block_shape s, size_t g) {
-  return g / 2 * s.block_bytes + g % 2 * s.code_bytes;
+  return s.head + g / s.groups * s.block_bytes + g % s.groups * s.code_bytes;
 }
 static size_t scales_at(block_shape s, size_t g) {
-  return g / 2 * s.block_bytes + 2 * s.code_bytes + g % 2 * 2 * TILE;
+  return s.head + g / s.groups * s.block_bytes + s.groups * s.code_bytes +
+         g % s.groups * s.scale_bytes * TILE;
+}
+
+static float scale_of(block_shape s, const uint8_t *tile, size_t g, size_t r) {
+  const uint8_t *from = tile + scales_at(s, g) + s.scale_bytes * r;
+  if (!s.stepped) {
+    uint16_t half;
+    memcpy(&half, from, 2);
+    return half_to_float(half);
+  }
+  float step;
+  memcpy(&step, tile + 4 * r, 4);
+  return (float)(int8_t)*from * step;
+}
+
+float martlet_int4_scale(martlet_format format, const uint8_t *tile, size_t group, size_t row) {
+  return scale_of(shape_of(format), tile, group, row);
+}
+const uint8_t *martlet_int4_codes(martlet_format format, const uint8_t *tile, size_t group) {
+  return tile + codes_at(shape_of(format), group);
 }
 
 // One row's part of a chunk: 8 columns of 4-bit codes or 4 of 8-bit ones as the 32-bit word of its
@@ -106,14 +152,14 @@ void martlet_pack_float_tile(martlet_format format, const float *rows, size_t ro
   }
 }
 
-void martlet_pack_tile(martlet_format format, const uint8_t *codes, const uint16_t *scales,
+bool martlet_pack_tile(martlet_format format, const uint8_t *codes, const uint16_t *scales,
                        size_t row_count, size_t columns, void *tile) {
   static const uint8_t zeros[3][8] = {{0}, {8, 8, 8, 8, 8, 8, 8, 8}, {7, 7, 7, 7, 7, 7, 7, 7}};
   block_shape s = shape_of(format);
-  const uint8_t *zero = zeros[format == MARTLET_INT8 ? 0 : format == MARTLET_INT4 ? 1 : 2];
+  const uint8_t *zero = zeros[format == MARTLET_INT8 ? 0 : is_int4(format) ? 1 : 2];
   uint8_t *bytes = tile;
   memset(bytes, 0, martlet_tile_bytes(format, columns));
-  for (size_t g = 0; g < 2 * weight_blocks(format, columns); g++) {
+  for (size_t g = 0; g < s.groups * weight_blocks(format, columns); g++) {
     uint8_t *chunk = bytes + codes_at(s, g);
     size_t first = g * s.group;
     for (size_t k = first; k < first + s.group; k += columns_per_word(s), chunk += 64) {
@@ -124,17 +170,55 @@ void martlet_pack_tile(martlet_format format, const uint8_t *codes, const uint16
       }
     }
   }
-  martlet_set_tile_scales(format, scales, row_count, columns, tile);
+  return martlet_set_tile_scales(format, scales, row_count, columns, tile);
 }
 
-void martlet_set_tile_scales(martlet_format format, const uint16_t *scales, size_t row_count,
+// A finite float16's magnitude in units of 2^-24.
+static uint64_t units_of(uint16_t half) {
+  uint64_t exponent = half >> 10 & 31, mantissa = half & 0x3ff;
+  return exponent == 0 ? mantissa : (mantissa | 0x400) << (exponent - 1);
+}
+
+static uint64_t common_divisor(uint64_t a, uint64_t b) {
+  while (b != 0) {
+    uint64_t rest = a % b;
+    a = b;
+    b = rest;
+  }
+  return a;
+}
+
+// Row r's scales as multiples of their greatest common divisor, which is the largest step there is.
+static bool set_steps(block_shape s, const uint16_t *scales, size_t groups, size_t r, uint8_t *tile) {
+  uint64_t divisor = 0;
+  for (size_t g = 0; g < groups; g++) {
+    if ((scales[g] & 0x7c00) == 0x7c00) return false;
+    divisor = common_divisor(units_of(scales[g]), divisor);
+  }
+  for (size_t g = 0; g < groups; g++) {
+    uint64_t steps = divisor == 0 ? 0 : units_of(scales[g]) / divisor;
+    if (steps > STEPPED_MOST) return false;
+    tile[scales_at(s, g) + r] = (uint8_t)(scales[g] & 0x8000 ? -(int)steps : (int)steps);
+  }
+  float step = (float)divisor / (1 << 24);
+  memcpy(tile + 4 * r, &step, 4);
+  return true;
+}
+
+bool martlet_set_tile_scales(martlet_format format, const uint16_t *scales, size_t row_count,
                              size_t columns, void *tile) {
   block_shape s = shape_of(format);
   size_t groups = columns / s.group;
-  for (size_t g = 0; g < groups; g++) {
-    uint8_t *to = (uint8_t *)tile + scales_at(s, g);
-    for (size_t r = 0; r < row_count; r++) memcpy(to + 2 * r, scales + r * groups + g, 2);
+  for (size_t r = 0; r < row_count; r++, scales += groups) {
+    if (s.stepped) {
+      if (!set_steps(s, scales, groups, r, tile)) return false;
+      continue;
+    }
+    for (size_t g = 0; g < groups; g++) {
+      memcpy((uint8_t *)tile + scales_at(s, g) + 2 * r, scales + g, 2);
+    }
   }
+  return true;
 }
 
 void martlet_unpack_row(martlet_format format, const void *tile, size_t row_in_tile,
@@ -148,8 +232,20 @@ void martlet_unpack_row(martlet_format format, const void *tile, size_t row_in_t
       memcpy(&word, chunk, 4);
       codes_of(s, word, codes + g * s.group + k);
     }
-    memcpy(scales + g, bytes + scales_at(s, g) + 2 * row_in_tile, 2);
+    if (s.stepped) scales[g] = float_to_half(scale_of(s, bytes, g, row_in_tile));
+    else memcpy(scales + g, bytes + scales_at(s, g) + 2 * row_in_tile, 2);
   }
+}
+
+float martlet_unpack_steps(const void *tile, size_t row_in_tile, size_t columns, int8_t *steps) {
+  block_shape s = shape_of(MARTLET_INT4_STEPPED);
+  const uint8_t *bytes = tile;
+  for (size_t g = 0; g < columns / s.group; g++) {
+    steps[g] = (int8_t)bytes[scales_at(s, g) + row_in_tile];
+  }
+  float step;
+  memcpy(&step, bytes + 4 * row_in_tile, 4);
+  return step;
 }
 
 static void dequantize_float_row(martlet_format format, const void *tile, size_t r, size_t columns,
@@ -177,9 +273,7 @@ void martlet_dequantize_row(martlet_format format, const void *tile, size_t row_
   const uint8_t *bytes = tile;
   for (size_t g = 0; g < columns / s.group; g++) {
     const uint8_t *chunk = bytes + codes_at(s, g) + 4 * row_in_tile;
-    uint16_t half;
-    memcpy(&half, bytes + scales_at(s, g) + 2 * row_in_tile, 2);
-    float scale = half_to_float(half);
+    float scale = scale_of(s, bytes, g, row_in_tile);
     for (size_t k = 0; k < s.group; k += columns_per_word(s), chunk += 64) {
       uint32_t word;
       uint8_t codes[8];

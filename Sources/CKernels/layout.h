@@ -11,6 +11,9 @@
 enum {
   INT8_BLOCK_BYTES = 2 * 512 + 64,  // 64 columns
   INT4_BLOCK_BYTES = 2 * 256 + 64,  // 64 columns
+  STEPPED_BLOCK_BYTES = 4 * 256 + 64,  // 128 columns
+  STEPPED_HEAD_BYTES = 64,             // before a tile's blocks
+  STEPPED_MOST = 127,                  // steps of a scale
   NF4_BLOCK_BYTES = 2 * 512 + 64,   // 128 columns
   INTEGER_TOKEN_BLOCK = 16,
   NF4_TOKEN_BLOCK = 8,
@@ -22,21 +25,39 @@ enum {
 #define INT4_SEARCH_STEP 0.15f
 #define INT4_SEARCH_STEPS 14
 #define QUANTIZE_LEAST 1e-30f
+#define INT4_SCALE_MOST 65024.0f  // STEPPED_MOST * 512: a float16, and so are its steps
+
+// Rounds a row's finite float16 scales so that int4's stepped format holds them. What that loses is small
+// beside what codes of 4 bits lose.
+void martlet_step_scales(uint16_t *scales, size_t count);
 
 // round(value * 32767) of the nf4 values: what the integer product computes with.
 extern const int16_t martlet_nf4_integers[16];
+
+// A group's codes in a tile of int4, stepped or not, and its scale of a row.
+const uint8_t *martlet_int4_codes(martlet_format format, const uint8_t *tile, size_t group);
+float martlet_int4_scale(martlet_format format, const uint8_t *tile, size_t group, size_t row);
 
 static inline size_t divide_up(size_t n, size_t by) { return (n + by - 1) / by; }
 static inline size_t round_up(size_t n, size_t to) { return divide_up(n, to) * to; }
 static inline size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
-// Groups of 32 of a row's prepared activations, filled up to whole weight blocks.
-static inline size_t padded_groups(martlet_format format, size_t columns) {
-  return format == MARTLET_NF4 ? 4 * divide_up(columns, 128) : 2 * divide_up(columns, 64);
+static inline bool is_int4(martlet_format format) {
+  return format == MARTLET_INT4 || format == MARTLET_INT4_STEPPED;
+}
+
+// Groups of 32 columns of a block of codes.
+static inline size_t block_groups(martlet_format format) {
+  return format == MARTLET_NF4 || format == MARTLET_INT4_STEPPED ? 4 : 2;
 }
 
 static inline size_t weight_blocks(martlet_format format, size_t columns) {
-  return divide_up(columns, format == MARTLET_NF4 ? 128 : 64);
+  return divide_up(columns, block_groups(format) * GROUP);
+}
+
+// Groups of 32 of a row's prepared activations, filled up to whole weight blocks.
+static inline size_t padded_groups(martlet_format format, size_t columns) {
+  return block_groups(format) * weight_blocks(format, columns);
 }
 
 static inline bool is_float_format(martlet_format format) {

@@ -63,16 +63,16 @@ static void prepare_integer(martlet_format format, const float *x, size_t column
       const float *from = x + n * columns + g * GROUP;
       float inverse;
       float peak = group_peak(from);
-      scales[at] = format == MARTLET_INT4 ? group_anchor(peak, &inverse)
+      scales[at] = is_int4(format) ? group_anchor(peak, &inverse)
                                           : group_scale(peak, 127, &inverse);
-      if (format == MARTLET_INT4) starts[at] = (int32_t)bits_of(scales[at]);
+      if (is_int4(format)) starts[at] = (int32_t)bits_of(scales[at]);
       if (inverse == 0) continue;
       int32_t sum = 0;
       for (int i = 0; i < GROUP; i++) {
         to[i] = (int8_t)nearest(from[i] * inverse);
         sum += to[i];
       }
-      starts[at] -= (format == MARTLET_INT4 ? 8 : 128) * sum;
+      starts[at] -= (is_int4(format) ? 8 : 128) * sum;
     }
   }
 }
@@ -177,23 +177,20 @@ static void tile_int8(const uint8_t *tile, size_t blocks, const int8_t *x, const
   }
 }
 
-static void tile_int4(const uint8_t *tile, size_t blocks, const int8_t *x, const float *anchors,
-                      const int32_t *starts, size_t width, float out[TILE]) {
-  for (size_t b = 0; b < blocks; b++, tile += INT4_BLOCK_BYTES) {
-    for (int h = 0; h < 2; h++, x += GROUP * width, anchors += width, starts += width) {
-      for (int r = 0; r < TILE; r++) {
-        const uint8_t *w = tile + 256 * h + 4 * r;
-        int32_t sum = *starts;
-        for (int k = 0; k < GROUP; k += 8) {
-          for (int i = 0; i < 4; i++) {
-            uint8_t two = w[8 * k + i];
-            sum += (two & 15) * x[k + i] + (two >> 4) * x[k + 4 + i];
-          }
+static void tile_int4(martlet_format format, const uint8_t *tile, size_t groups, const int8_t *x,
+                      const float *anchors, const int32_t *starts, size_t width, float out[TILE]) {
+  for (size_t g = 0; g < groups; g++, x += GROUP * width, anchors += width, starts += width) {
+    const uint8_t *w = martlet_int4_codes(format, tile, g);
+    for (size_t r = 0; r < TILE; r++, w += 4) {
+      int32_t sum = *starts;
+      for (int k = 0; k < GROUP; k += 8) {
+        for (int i = 0; i < 4; i++) {
+          uint8_t two = w[8 * k + i];
+          sum += (two & 15) * x[k + i] + (two >> 4) * x[k + 4 + i];
         }
-        uint16_t scale;
-        memcpy(&scale, tile + 512 + 32 * h + 2 * r, 2);
-        out[r] = fmaf(float_of((uint32_t)sum) - *anchors, half_to_float(scale), out[r]);
       }
+      float dot = float_of((uint32_t)sum) - *anchors;
+      out[r] = fmaf(dot, martlet_int4_scale(format, tile, g, r), out[r]);
     }
   }
 }
@@ -240,8 +237,12 @@ static void multiply_tile(const product_part *p, const uint8_t *tile, size_t n, 
     const int8_t *x = (const int8_t *)p->block;
     const float *scales = (const float *)(x + groups * width * GROUP);
     const int32_t *starts = (const int32_t *)(scales + groups * width);
-    (p->format == MARTLET_INT4 ? tile_int4 : tile_int8)(tile, blocks, x + n * GROUP, scales + n,
-                                                        starts + n, width, out);
+    x += n * GROUP;
+    if (is_int4(p->format)) {
+      tile_int4(p->format, tile, groups, x, scales + n, starts + n, width, out);
+    } else {
+      tile_int8(tile, blocks, x, scales + n, starts + n, width, out);
+    }
   }
 }
 

@@ -23,7 +23,8 @@ static size_t fetched_ahead(const martlet_product *p) {
 static size_t least_to_unpack_for(martlet_format format) {
   switch (format) {
     case MARTLET_NF4: return 9;
-    case MARTLET_INT4: return 40;
+    case MARTLET_INT4:
+    case MARTLET_INT4_STEPPED: return 40;
     case MARTLET_INT8: return 96;
     default: return SIZE_MAX;
   }

@@ -68,14 +68,19 @@ static float best_int4_scale(const float *x, float peak, float mean_square) {
   return best_scale;
 }
 
+static float int4_scale(const float *x, float mean_square) {
+  float peak = signed_peak(x);
+  if (!(fabsf(peak) > QUANTIZE_LEAST && fabsf(peak) < INFINITY)) return 0;
+  float scale = best_int4_scale(x, peak, mean_square);
+  if (scale > INT4_SCALE_MOST) return INT4_SCALE_MOST;
+  return scale < -INT4_SCALE_MOST ? -INT4_SCALE_MOST : scale;
+}
+
 static void quantize_int4_row(const float *x, size_t n, uint8_t *codes, uint16_t *scales) {
   float square = mean_square(x, n);
+  for (size_t g = 0; g < n / GROUP; g++) scales[g] = float_to_half(int4_scale(x + g * GROUP, square));
+  martlet_step_scales(scales, n / GROUP);
   for (size_t g = 0; g < n / GROUP; g++, x += GROUP, codes += GROUP) {
-    float peak = signed_peak(x), scale = 0;
-    if (fabsf(peak) > QUANTIZE_LEAST && fabsf(peak) < INFINITY) {
-      scale = best_int4_scale(x, peak, square);
-    }
-    scales[g] = float_to_half(scale);
     float stored = half_to_float(scales[g]), inverse = stored != 0 ? 1.0f / stored : 0;
     for (int i = 0; i < GROUP; i++) codes[i] = (uint8_t)(code_of(x[i], inverse, -8, 7) + 8);
   }

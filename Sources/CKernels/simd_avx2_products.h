@@ -7,13 +7,23 @@ SIMD_INLINE __m256i load_eight(const uint8_t *codes) {
   return _mm256_loadu_si256((const __m256i *)codes);
 }
 
+// The scales at `scales` of the rows from 8 * half on; `tile` begins with their rows' steps where they are
+// stepped.
+SIMD_INLINE __m256 row_scales(martlet_format format, const uint8_t *scales, size_t half,
+                              const uint8_t *tile) {
+  if (format != MARTLET_INT4_STEPPED) {
+    return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)scales + half));
+  }
+  __m256i steps = _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(scales + 8 * half)));
+  return _mm256_mul_ps(_mm256_cvtepi32_ps(steps), _mm256_loadu_ps((const float *)tile + 8 * half));
+}
+
 // What is folded of a group of 32: dots of eight rows, for the rows from 8 * half on. int4's token scale
 // is its anchor (layout.h).
-SIMD_INLINE void add_scaled(martlet_format format, __m256i dots, const uint8_t *scales, size_t half,
+SIMD_INLINE void add_scaled(martlet_format format, __m256i dots, __m256 scale, size_t half,
                             float token_scale, float *sums) {
-  __m256 scale = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)scales + half));
   __m256 of_token = _mm256_set1_ps(token_scale), sum = _mm256_loadu_ps(sums + 8 * half), dot;
-  if (format == MARTLET_INT4) {
+  if (is_int4(format)) {
     dot = _mm256_sub_ps(_mm256_castsi256_ps(dots), of_token);
   } else {
     dot = _mm256_cvtepi32_ps(dots);
@@ -63,20 +73,24 @@ SIMD_INLINE void dot_int8(const uint8_t *codes, size_t half, size_t tokens,
 
 SIMD_INLINE void fold_integer(martlet_format format, size_t tokens, const product_part *p,
                               size_t first) {
-  const size_t code_bytes = format == MARTLET_INT4 ? 256 : 512, block_bytes = 2 * code_bytes + 64;
+  const size_t groups = block_groups(format), code_bytes = is_int4(format) ? 256 : 512;
+  const size_t block_bytes = groups * code_bytes + 64;
+  const size_t head = format == MARTLET_INT4_STEPPED ? STEPPED_HEAD_BYTES : 0;
   size_t blocks = weight_blocks(format, p->columns);
   integer_tokens from = integer_tokens_of(p, first);
   float sums[SIDE_TOKENS][TILE] = {{0}};
   for (size_t b = 0; b < blocks; b++) {
-    for (size_t h = 0; h < 2; h++) {
-      const uint8_t *block = p->tiles[0] + b * block_bytes;
-      const uint8_t *codes = block + h * code_bytes, *scales = block + 2 * code_bytes + 32 * h;
+    for (size_t g = 0; g < groups; g++) {
+      const uint8_t *block = p->tiles[0] + head + b * block_bytes;
+      const uint8_t *codes = block + g * code_bytes;
+      const uint8_t *scales = block + groups * code_bytes + 64 / groups * g;
       UNROLL for (size_t half = 0; half < 2; half++) {
+        __m256 scale = row_scales(format, scales, half, p->tiles[0]);
         __m256i dots[SIDE_TOKENS];
-        if (format == MARTLET_INT4) dot_int4(codes, half, tokens, &from, dots);
+        if (is_int4(format)) dot_int4(codes, half, tokens, &from, dots);
         else dot_int8(codes, half, tokens, &from, dots);
         UNROLL for (size_t n = 0; n < tokens; n++) {
-          add_scaled(format, dots[n], scales, half, from.scales[n], sums[n]);
+          add_scaled(format, dots[n], scale, half, from.scales[n], sums[n]);
         }
       }
       next_group(&from, p->width);
@@ -119,6 +133,7 @@ SIMD_INLINE void fold_nf4(size_t tokens, const product_part *p, size_t first) {
       const uint8_t *block = p->tiles[0] + b * NF4_BLOCK_BYTES;
       const uint8_t *codes = block + 256 * quarter, *scales = block + 1024 + 32 * (quarter / 2);
       UNROLL for (size_t half = 0; half < 2; half++) {
+        __m256 scale = row_scales(MARTLET_NF4, scales, half, NULL);
         __m256i dots[SIDE_TOKENS];
         UNROLL for (size_t n = 0; n < tokens; n++) dots[n] = _mm256_setzero_si256();
         UNROLL for (size_t j = 0; j < 4; j++) {
@@ -132,7 +147,7 @@ SIMD_INLINE void fold_nf4(size_t tokens, const product_part *p, size_t first) {
           }
         }
         UNROLL for (size_t n = 0; n < tokens; n++) {
-          add_scaled(MARTLET_NF4, dots[n], scales, half, from.scales[n], sums[n]);
+          add_scaled(MARTLET_NF4, dots[n], scale, half, from.scales[n], sums[n]);
         }
       }
       from.x += GROUP * p->width;
@@ -161,4 +176,5 @@ SIMD_INLINE void fold_tiles(martlet_format format, const product_part *p) {
 
 SIMD static void fold_int8(const product_part *p) { fold_tiles(MARTLET_INT8, p); }
 SIMD static void fold_int4(const product_part *p) { fold_tiles(MARTLET_INT4, p); }
+SIMD static void fold_stepped(const product_part *p) { fold_tiles(MARTLET_INT4_STEPPED, p); }
 SIMD static void fold_nf4_part(const product_part *p) { fold_tiles(MARTLET_NF4, p); }

@@ -28,7 +28,7 @@ SIMD_INLINE __m512i add_products(martlet_format format, __m512i sums, __m512i w,
   (void)format;
   return _mm512_dpbusd_epi32(sums, w, x);
 #else
-  if (format == MARTLET_INT4) {  // 2 * 15 * 127 fits 16 bits
+  if (is_int4(format)) {  // 2 * 15 * 127 fits 16 bits
     __m512i pairs = _mm512_maddubs_epi16(w, x);
     return _mm512_add_epi32(sums, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)));
   }
@@ -57,17 +57,23 @@ typedef struct {
 SIMD_INLINE void add_scaled_sum(martlet_format format, const integer_sums *group, size_t t,
                                 size_t n, __m512 sums[SIDE_TILES][SIDE_TOKENS]) {
   __m512 scale = group->weight_scales[t], token_scale = broadcast(group->token_scales[n]);
-  if (format == MARTLET_INT4) {
+  if (is_int4(format)) {
     sums[t][n] = fused(without_anchor(group->dots[t][n], token_scale), scale, sums[t][n]);
   } else {
     sums[t][n] = fused(from_ints(group->dots[t][n]), multiply(scale, token_scale), sums[t][n]);
   }
 }
 
+// The scales of a tile's rows at `scales`; `steps` are their rows' where they are stepped.
+SIMD_INLINE __m512 row_scales(martlet_format format, const uint8_t *scales, __m512 steps) {
+  if (format != MARTLET_INT4_STEPPED) return load_half((const uint16_t *)scales);
+  return multiply(from_ints(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)scales))), steps);
+}
+
 // The products of the group at `codes` and `from` into `waiting`, whose own sums are added first.
 SIMD_INLINE void fold_group(martlet_format format, size_t tiles, size_t tokens,
                             const uint8_t *const codes[], const uint8_t *const scales[],
-                            const integer_tokens *from, integer_sums *waiting,
+                            const __m512 steps[], const integer_tokens *from, integer_sums *waiting,
                             __m512 sums[SIDE_TILES][SIDE_TOKENS]) {
   integer_sums group = {.token_scales = from->scales};
   UNROLL for (size_t n = 0; n < tokens; n++) {
@@ -97,37 +103,42 @@ SIMD_INLINE void fold_group(martlet_format format, size_t tiles, size_t tokens,
   }
   UNROLL for (size_t t = 0; t < tiles; t++) {
     if (tokens == 1) group.dots[t][0] = _mm512_add_epi32(group.dots[t][0], group.dots[t][1]);
-    group.weight_scales[t] = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)scales[t]));
+    group.weight_scales[t] = row_scales(format, scales[t], steps[t]);
   }
   *waiting = group;
 }
 
 SIMD_INLINE void fold_integer(martlet_format format, size_t tiles, size_t tokens,
                               const product_part *p, size_t first, pass_fetch fetch) {
-  const size_t code_bytes = format == MARTLET_INT4 ? 256 : 512, block_bytes = 2 * code_bytes + 64;
+  const size_t groups = block_groups(format), code_bytes = is_int4(format) ? 256 : 512;
+  const size_t block_bytes = groups * code_bytes + 64;
   size_t blocks = weight_blocks(format, p->columns);
   integer_tokens from = integer_tokens_of(p, first);
   integer_sums waiting = {.token_scales = from.scales};  // all zero
-  __m512 sums[SIDE_TILES][SIDE_TOKENS];
+  __m512 sums[SIDE_TILES][SIDE_TOKENS], steps[SIDE_TILES];
+  const uint8_t *first_block[SIDE_TILES];
   UNROLL for (size_t t = 0; t < tiles; t++) {
+    bool stepped = format == MARTLET_INT4_STEPPED;
+    steps[t] = stepped ? load((const float *)p->tiles[t]) : zeros();
+    first_block[t] = p->tiles[t] + (stepped ? STEPPED_HEAD_BYTES : 0);
     UNROLL for (size_t n = 0; n < tokens; n++) sums[t][n] = zeros();
   }
   for (size_t b = 0; b < blocks; b++) {
     if (tokens == 1) {
       UNROLL for (size_t t = 0; t < tiles; t++) {
-        fetch_ahead(p, p->tiles[t] + b * block_bytes, block_bytes);
+        fetch_ahead(p, first_block[t] + b * block_bytes, block_bytes);
       }
     } else {
       fetch_share(p, tiles, block_bytes, &fetch);
     }
-    UNROLL for (size_t h = 0; h < 2; h++) {
+    UNROLL for (size_t g = 0; g < groups; g++) {
       const uint8_t *codes[SIDE_TILES], *scales[SIDE_TILES];
       UNROLL for (size_t t = 0; t < tiles; t++) {
-        const uint8_t *block = p->tiles[t] + b * block_bytes;
-        codes[t] = block + h * code_bytes;
-        scales[t] = block + 2 * code_bytes + 32 * h;
+        const uint8_t *block = first_block[t] + b * block_bytes;
+        codes[t] = block + g * code_bytes;
+        scales[t] = block + groups * code_bytes + 64 / groups * g;
       }
-      fold_group(format, tiles, tokens, codes, scales, &from, &waiting, sums);
+      fold_group(format, tiles, tokens, codes, scales, steps, &from, &waiting, sums);
       next_group(&from, p->width);
     }
   }
@@ -159,22 +170,33 @@ SIMD static void fold_int8(const product_part *p) {
   else fold_integer_tiles(MARTLET_INT8, 1, p);
 }
 
-// A function of its own: how the compiler orders its loads decides how well memory keeps up.
+// Functions of their own: how the compiler orders their loads decides how well memory keeps up.
 __attribute__((noinline)) SIMD static void fold_int4_tile(const product_part *p) {
   fold_integer_tiles(MARTLET_INT4, 1, p);
+}
+__attribute__((noinline)) SIMD static void fold_stepped_tile(const product_part *p) {
+  fold_integer_tiles(MARTLET_INT4_STEPPED, 1, p);
 }
 
 // One token passes over a gated part's tiles one after the other: measured on Zen 4, memory serves two
 // places at a time more slowly (not so for nf4, which computes for longer).
-SIMD static void fold_int4(const product_part *p) {
+SIMD_INLINE void fold_int4_part(martlet_format format, fold_function *fold_tile,
+                                const product_part *p) {
   if (p->tile_count == 1) {
-    fold_int4_tile(p);
+    fold_tile(p);
   } else if (p->width > 1) {
-    fold_integer_tiles(MARTLET_INT4, 2, p);
+    fold_integer_tiles(format, 2, p);
   } else {
     for (size_t t = 0; t < 2; t++) {
       product_part one = tile_of(p, t);
-      fold_int4_tile(&one);
+      fold_tile(&one);
     }
   }
+}
+
+SIMD static void fold_int4(const product_part *p) {
+  fold_int4_part(MARTLET_INT4, fold_int4_tile, p);
+}
+SIMD static void fold_stepped(const product_part *p) {
+  fold_int4_part(MARTLET_INT4_STEPPED, fold_stepped_tile, p);
 }

@@ -47,14 +47,17 @@ SIMD_INLINE void unpack_group(martlet_format format, const uint8_t *codes, uint8
 // The groups [first, first + count) of one tile into a strip's tile t.
 SIMD_INLINE void unpack_tile(martlet_format format, const uint8_t *tile, size_t first, size_t count,
                              size_t t, unpacked_strip *strip) {
-  const size_t code_bytes = format == MARTLET_INT8 ? 512 : 256;
-  const size_t per_block = format == MARTLET_NF4 ? 4 : 2, per_scale = per_block / 2;
+  const bool stepped = format == MARTLET_INT4_STEPPED;
+  const size_t code_bytes = format == MARTLET_INT8 ? 512 : 256, per_block = block_groups(format);
+  __m512 steps = stepped ? load((const float *)tile) : zeros();
+  if (stepped) tile += STEPPED_HEAD_BYTES;
   for (size_t g = 0; g < count; g++) {
     size_t within = (first + g) % per_block;
     const uint8_t *block = tile + (first + g) / per_block * (per_block * code_bytes + 64);
-    const uint8_t *scales = block + per_block * code_bytes + within / per_scale * 32;
+    const uint8_t *scales = block + per_block * code_bytes;
+    scales += format == MARTLET_NF4 ? within / 2 * 32 : within * (64 / per_block);
     unpack_group(format, block + within * code_bytes, strip->codes[t] + g * group_words(format));
-    store(strip->scales[t][g], load_half((const uint16_t *)scales));
+    store(strip->scales[t][g], row_scales(format, scales, steps));
   }
 }
 
@@ -62,6 +65,9 @@ SIMD static void unpack_any_tile(martlet_format format, const uint8_t *tile, siz
                                  size_t count, size_t t, unpacked_strip *strip) {
   switch (format) {
     case MARTLET_INT4: unpack_tile(MARTLET_INT4, tile, first, count, t, strip); break;
+    case MARTLET_INT4_STEPPED:
+      unpack_tile(MARTLET_INT4_STEPPED, tile, first, count, t, strip);
+      break;
     case MARTLET_NF4: unpack_tile(MARTLET_NF4, tile, first, count, t, strip); break;
     default: unpack_tile(MARTLET_INT8, tile, first, count, t, strip); break;
   }
@@ -90,7 +96,7 @@ SIMD_INLINE strip_tokens strip_tokens_of(martlet_format format, const product_pa
     pass.scales = from.scales + skipped;
     pass.starts = from.starts + skipped;
   }
-  ptrdiff_t block_bytes = (ptrdiff_t)prepared_block_bytes(format, block->columns);
+  ptrdiff_t block_bytes = (ptrdiff_t)prepared_block_bytes(block->format, block->columns);
   bool ends = token + tokens == block->width;  // then the next block's first tokens follow
   pass.next_x = ends ? block_bytes - (ptrdiff_t)(token * token_bytes) : (ptrdiff_t)(tokens * token_bytes);
   pass.next_scale = ends ? block_bytes - (ptrdiff_t)(token * 4) : (ptrdiff_t)(tokens * 4);
@@ -149,7 +155,7 @@ SIMD_INLINE void fold_strip(martlet_format format, size_t tiles, size_t tokens,
       __m512 scale = load(strip->scales[t][g]);
       UNROLL for (size_t n = 0; n < tokens; n++) {
         __m512 token_scale = broadcast(from.scales[n]);
-        if (format == MARTLET_INT4) {
+        if (is_int4(format)) {
           total[t][n] = fused(without_anchor(dots[t][n], token_scale), scale, total[t][n]);
         } else {
           total[t][n] = fused(from_ints(dots[t][n]), multiply(scale, token_scale), total[t][n]);
@@ -218,6 +224,7 @@ SIMD static void fold_any_strip_block(size_t tiles, const unpacked_strip *strip,
                                       strip_fetch *fetch) {
   switch (block->format) {
     case MARTLET_INT4:
+    case MARTLET_INT4_STEPPED:  // an unpacked strip is the same
       fold_strip_block(MARTLET_INT4, tiles, strip, first, groups, block, sums, fetch);
       break;
     case MARTLET_NF4:

@@ -43,7 +43,7 @@ SIMD static void prepare_integer(martlet_format format, const float *x, size_t c
   int8_t *codes = (int8_t *)block;
   float *scales = (float *)(block + groups * width * GROUP);
   int32_t *starts = (int32_t *)(scales + groups * width);
-  int32_t offset = format == MARTLET_INT4 ? 8 : 128;
+  int32_t offset = is_int4(format) ? 8 : 128;
   for (size_t g = 0; g < groups; g++) {
     for (size_t n = 0; n < width; n++) {
       size_t at = g * width + n;
@@ -52,14 +52,14 @@ SIMD static void prepare_integer(martlet_format format, const float *x, size_t c
       if (g * GROUP < columns) {
         group32 values = load_group(x + n * columns + g * GROUP);
         float inverse;
-        scales[at] = format == MARTLET_INT4 ? group_anchor(values, &inverse)
+        scales[at] = is_int4(format) ? group_anchor(values, &inverse)
                                             : group_scale(values, 127, &inverse);
         if (inverse != 0) {
           low = codes_of(values.low, inverse);
           high = codes_of(values.high, inverse);
         }
       }
-      int32_t base = format == MARTLET_INT4 ? (int32_t)bits_of(scales[at]) : 0;
+      int32_t base = is_int4(format) ? (int32_t)bits_of(scales[at]) : 0;
       starts[at] = base - offset * sum_ints(add_ints(low, high));
       store_bytes(codes + at * GROUP, low);
       store_bytes(codes + at * GROUP + 16, high);

@@ -71,7 +71,8 @@ SIMD_INLINE pass_fetch fetch_of_pass(const product_part *p, size_t pass, size_t 
   if (p->next[0] == NULL || p->width == 1) return (pass_fetch){0};
   size_t lines = martlet_tile_bytes(p->format, p->columns) / 64;
   size_t begin = pass * lines / passes * passes;
-  return (pass_fetch){.at = begin, .end = begin, .passes = passes};
+  size_t head = p->format == MARTLET_INT4_STEPPED ? STEPPED_HEAD_BYTES / 64 : 0;
+  return (pass_fetch){.at = begin, .end = begin + head, .passes = passes};
 }
 
 // What one token alone asks for of its own weights, `byte_count` bytes for as many at `weights`: into the

@@ -66,19 +66,16 @@ SIMD_INLINE void write_codes(const float *x, uint16_t scale, float low, float hi
   }
 }
 
-// Sixteen groups, one after the other.
-SIMD_INLINE void quantize_int4_groups(const float *x, floats mean_squares, uint8_t *codes,
-                                      uint16_t *scales) {
+// The scales of sixteen groups, one after the other.
+SIMD_INLINE void search_int4_scales(const float *x, floats mean_squares, uint16_t *scales) {
   floats lanes[GROUP];
   for (size_t i = 0; i < GROUP; i++) lanes[i] = gather(x + i, GROUP);
   floats peak = signed_peak_lanes(lanes), magnitude = absolute(peak);
   floats best = best_int4_scales(lanes, peak, mean_squares);
   best = if_greater(magnitude, broadcast(QUANTIZE_LEAST), best, zeros());
   best = if_greater(broadcast(INFINITY), magnitude, best, zeros());
+  best = minimum(maximum(best, broadcast(-INT4_SCALE_MOST)), broadcast(INT4_SCALE_MOST));
   store_half_first(scales, 16, best);
-  for (size_t g = 0; g < 16; g++) {
-    write_codes(x + g * GROUP, scales[g], -8, 7, 8, codes + g * GROUP);
-  }
 }
 
 SIMD static void simd_quantize_int4(const float *x, size_t rows, size_t columns, uint8_t *codes,
@@ -99,8 +96,11 @@ SIMD static void simd_quantize_int4(const float *x, size_t rows, size_t columns,
       known_row = row;
       mean_squares[i] = mean_square;
     }
-    quantize_int4_groups(x + first * GROUP, load(mean_squares), codes + first * GROUP,
-                         scales + first);
+    search_int4_scales(x + first * GROUP, load(mean_squares), scales + first);
+  }
+  for (size_t row = 0; row < rows; row++) martlet_step_scales(scales + row * per_row, per_row);
+  for (size_t g = 0; g < groups; g++) {
+    write_codes(x + g * GROUP, scales[g], -8, 7, 8, codes + g * GROUP);
   }
 }
 

@@ -48,7 +48,8 @@ static void simd_multiply(const martlet_product *p, size_t tile_begin, size_t ti
   fold_function *const folds[] = {
       [MARTLET_FLOAT32] = fold_float32,   [MARTLET_FLOAT16] = fold_float16,
       [MARTLET_BFLOAT16] = fold_bfloat16, [MARTLET_INT8] = fold_int8,
-      [MARTLET_INT4] = fold_int4,         [MARTLET_NF4] = fold_nf4_part,
+      [MARTLET_INT4] = fold_int4,         [MARTLET_INT4_STEPPED] = fold_stepped,
+      [MARTLET_NF4] = fold_nf4_part,
       [MARTLET_BFLOAT16_PAIRS] = fold_pairs,
   };
 #if SIMD_VNNI

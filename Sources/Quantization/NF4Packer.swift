@@ -30,7 +30,7 @@ struct NF4Packer: TilePacker {
         guard let codes = codes.baseAddress, let scales = scales.baseAddress else { return }
         martlet_nf4_quantize(rows, count, codes, absmax.elements(of: Float.self) + first)
         scales.initialize(repeating: 0, count: scaleCount)
-        martlet_pack_tile(MARTLET_NF4, codes, scales, rowCount, columns, tile)
+        _ = martlet_pack_tile(MARTLET_NF4, codes, scales, rowCount, columns, tile)
       }
     }
   }
@@ -50,7 +50,7 @@ struct NF4Packer: TilePacker {
         let first = tile * tileRows * blocksPerRow
         let scales = exact.values(first..<first + rowCount * blocksPerRow)
           .map { martlet_half_from_float($0) }
-        martlet_set_tile_scales(
+        _ = martlet_set_tile_scales(
           MARTLET_NF4, scales, rowCount, columns, tiles + tile * tileByteCount)
       }
     }

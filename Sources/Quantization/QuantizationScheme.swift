@@ -10,6 +10,9 @@ package enum QuantizationScheme: String, Sendable, CaseIterable {
   /// bitsandbytes' codes, double-quantised; head and embeddings are int8, as with int4.
   case nf4
 
+  /// Stepped scales come for so many columns at a time: filling up a row would cost more than they save.
+  private static let steppedColumns = 128
+
   package enum Role: Sendable, Hashable {
     case linear, embedding, head
     /// Small, and much hangs on it: routers of experts, tables of positions.
@@ -27,7 +30,8 @@ package enum QuantizationScheme: String, Sendable, CaseIterable {
       case (.none, _): .float32
       case (_, .kept): stored
       case (.int8, _): .int8
-      case (.int4, .linear): .int4
+      case (.int4, .linear) where stored.isInt4: stored
+      case (.int4, .linear): columns % Self.steppedColumns == 0 ? .int4Stepped : .int4
       case (.nf4, .linear): .nf4
       case (.int4, _), (.nf4, _): .int8
       }

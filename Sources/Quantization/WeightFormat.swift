@@ -5,11 +5,15 @@ package import CKernels
 
 package enum WeightFormat: String, Sendable, CaseIterable {
   case float32, float16, bfloat16, int8, int4, nf4
+  /// int4 whose scales are whole steps, at most 127, of one number per row: they take a byte each.
+  case int4Stepped
   /// bfloat16 whose products round activations to bfloat16, too.
   case bfloat16Pairs
 
   /// Codes with scales, not numbers by themselves.
   package var isQuantized: Bool { groupSize > 1 }
+
+  var isInt4: Bool { self == .int4 || self == .int4Stepped }
 
   /// Columns come in multiples of this; a matrix of another width stays unquantised.
   package var groupSize: Int { martlet_format_group(kernelFormat) }
@@ -39,6 +43,7 @@ package enum WeightFormat: String, Sendable, CaseIterable {
     case .bfloat16: MARTLET_BFLOAT16
     case .int8: MARTLET_INT8
     case .int4: MARTLET_INT4
+    case .int4Stepped: MARTLET_INT4_STEPPED
     case .nf4: MARTLET_NF4
     case .bfloat16Pairs: MARTLET_BFLOAT16_PAIRS
     }

@@ -60,7 +60,7 @@ package final class WeightMatrix: Sendable {
     switch format {
     case .float32, .float16, .bfloat16, .bfloat16Pairs:
       try pack(FloatPacker(format: format, columns: columns), pool: pool, row: row)
-    case .int8, .int4:
+    case .int8, .int4, .int4Stepped:
       try pack(GroupPacker(format: format, columns: columns), pool: pool, row: row)
     case .nf4:
       let packer = try NF4Packer(rows: rows, columns: columns)
@@ -79,7 +79,8 @@ package final class WeightMatrix: Sendable {
       into: Self.memory(rows: rows, columns: columns, format: format), pool: pool, row: row)
   }
 
-  /// Packs codes that are stored in this very format, into memory as above.
+  /// Packs codes that are stored in this very format, into memory as above. Throws where its scales
+  /// should be steps and aren't.
   package convenience init(
     rows: Int, columns: Int, format: WeightFormat, codes: any QuantizedElements,
     into memory: WeightMemory, pool: ThreadPool
@@ -87,16 +88,21 @@ package final class WeightMatrix: Sendable {
     precondition(codes.exactFormat == format)
     try self.init(rows: rows, columns: columns, format: format, packed: memory)
     let groups = columns / format.groupSize
+    let fits = Atomic(true)
     pool.parallelFor(tileCount) { range in
       var buffer = [UInt8](repeating: 0, count: Self.tileRows * columns)
       var scales = [UInt16](repeating: 0, count: Self.tileRows * groups)
       for tile in range {
         let part = tile * Self.tileRows..<min(rows, (tile + 1) * Self.tileRows)
         codes.readCodes(rows: part, codes: &buffer, scales: &scales)
-        martlet_pack_tile(
+        if !martlet_pack_tile(
           format.kernelFormat, buffer, scales, part.count, columns, tiles + tile * tileByteCount)
+        {
+          fits.store(false, ordering: .relaxed)
+        }
       }
     }
+    guard fits.load(ordering: .relaxed) else { throw QuantizationError.scalesWithoutSteps }
     if let absmax { codes.writeAbsmax(into: absmax) }
   }
 
@@ -147,6 +153,13 @@ package final class WeightMatrix: Sendable {
     martlet_unpack_row(
       format.kernelFormat, tiles + row / Self.tileRows * tileByteCount, row % Self.tileRows,
       columns, codes, scales)
+  }
+
+  /// A row's scales of a matrix in the stepped format: steps per group, and the step, a float16.
+  package func unpackSteps(_ row: Int, into steps: UnsafeMutablePointer<Int8>) -> Float {
+    precondition(row >= 0 && row < rows && format == .int4Stepped)
+    return martlet_unpack_steps(
+      tiles + row / Self.tileRows * tileByteCount, row % Self.tileRows, columns, steps)
   }
 
   /// One row as float32: an embedding, or what a quantised weight stands for.

@@ -63,7 +63,7 @@ import Testing
       }
     }
     let bounds: [WeightFormat: Double] = [
-      .int8: 1.1e-2, .int4: 1.1e-2, .nf4: 2.2e-3, .bfloat16Pairs: 2.2e-3,
+      .int8: 1.1e-2, .int4: 1.1e-2, .int4Stepped: 1.1e-2, .nf4: 2.2e-3, .bfloat16Pairs: 2.2e-3,
     ]
     let tolerance = bounds[format] ?? 1e-6
     #expect(relativeError(multiply(matrix, x), exact) < tolerance)
@@ -93,7 +93,7 @@ import Testing
     let values = dequantized(try matrix(weights, rows: 64, format: format))
     let bounds: [WeightFormat: Double] = [
       .float32: 0, .float16: 3e-4, .bfloat16: 2e-3, .bfloat16Pairs: 2e-3, .int8: 6e-3, .int4: 0.082,
-      .nf4: 0.098,
+      .int4Stepped: 0.082, .nf4: 0.098,
     ]
     let bound = try #require(bounds[format])
     #expect(relativeError(values, weights.map(Double.init)) <= bound)
@@ -178,6 +178,15 @@ import Testing
     #expect(ranges.flatMap { Array($0) } == Array(0..<75))
   }
 
+  @Test func storedScalesThatAreNoStepsAreRefused() {
+    let codes = OddScales()
+    #expect(throws: QuantizationError.scalesWithoutSteps) {
+      try WeightMatrix(
+        rows: 20, columns: 64, format: .int4Stepped, codes: codes,
+        pool: ThreadPool(threads: 2, niceness: 0))
+    }
+  }
+
   @Test func bitsPerWeightAreAsDesigned() throws {
     let weights = [Float](repeating: 1, count: 128 * 1024)
     func bits(_ format: WeightFormat) throws -> Double {
@@ -185,8 +194,26 @@ import Testing
         / Double(weights.count)
     }
     #expect(try bits(.int4) == 4.5)
+    #expect(try bits(.int4Stepped) == 4.25 + 32.0 / 1024)
     #expect(try bits(.int8) == 8.5)
     #expect(try bits(.nf4) == 4.25)
     #expect(try bits(.bfloat16) == 16)
+  }
+}
+
+/// A stepped matrix as no quantiser of ours writes it.
+private struct OddScales: QuantizedElements {
+  let exactFormat: WeightFormat? = .int4Stepped
+  let typeName = "odd"
+
+  func read(_ elements: Range<Int>, into output: UnsafeMutablePointer<Float>) {
+    for i in 0..<elements.count { output[i] = 0 }
+  }
+
+  func readCodes(
+    rows: Range<Int>, codes: UnsafeMutablePointer<UInt8>, scales: UnsafeMutablePointer<UInt16>
+  ) {
+    for i in 0..<rows.count * 64 { codes[i] = 8 }
+    for i in 0..<rows.count * 2 { scales[i] = (i % 2 == 0 ? 1 : 0.333 as Float16).bitPattern }
   }
 }

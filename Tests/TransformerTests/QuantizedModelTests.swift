@@ -64,13 +64,19 @@ import Testing
 
   @Test(arguments: [
     (QuantizationScheme.none, WeightFormat.float32, WeightFormat.float32),
-    (.int8, .int8, .int8), (.int4, .int4, .int8), (.nf4, .nf4, .int8),
+    (.int8, .int8, .int8), (.int4, .int4Stepped, .int8), (.nf4, .nf4, .int8),
   ])
   func formatsFollowTheScheme(scheme: QuantizationScheme, linear: WeightFormat, head: WeightFormat)
   {
     #expect(scheme.format(of: .linear, columns: 128, stored: .bfloat16) == linear)
     #expect(scheme.format(of: .embedding, columns: 128, stored: .bfloat16) == head)
     #expect(scheme.format(of: .head, columns: 128, stored: .bfloat16) == head)
+    if scheme == .int4 {
+      #expect(scheme.format(of: .linear, columns: 192, stored: .bfloat16) == .int4)
+      for stored in [WeightFormat.int4, .int4Stepped] {
+        #expect(scheme.format(of: .linear, columns: 256, stored: stored) == stored)
+      }
+    }
     // 100 is no multiple of any group.
     let odd = scheme == .none ? WeightFormat.float32 : .float16
     #expect(scheme.format(of: .linear, columns: 100, stored: .float16) == odd)

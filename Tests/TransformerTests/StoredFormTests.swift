@@ -137,7 +137,7 @@ import Testing
 
   @Test(
     arguments: [
-      (["version": 2, "scheme": "int4"], "quantization_config.version is 2"),
+      (["version": 3, "scheme": "int4"], "quantization_config.version is 3"),
       (["version": 1, "scheme": "int3"], "quantization_config.scheme is int3"),
       (["scheme": "int4"], "quantization_config.version: it is missing"),
     ] as [(JSONObject, String)])

@@ -11,6 +11,10 @@
 //   [codes of group 0][codes of group 1][16 float16 scales of group 0][16 of group 1].
 //   576 bytes int4, 1088 int8 and nf4: every 64-byte load is within one cache line. A row of an
 //   odd number of groups ends in a group of zero scales.
+// - int4 stepped: int4 whose scales are whole steps, -127...127, of a float32 of their row: tile
+//   [16 row's steps][blocks], each block four groups of 32 columns: [codes of groups 0...3][16 int8
+//   of group 0]...[of group 3], 1088 bytes. A step has no more than 11 binary digits, and steps
+//   times it are float16s exactly: products are those of int4 with these scales, bit for bit.
 //   int8 chunk j (64 bytes): byte 4r+b is column 4j+b, stored as code + 128.
 //   4-bit chunk j (64 bytes): byte 4r+b holds column 8j+b in its low nibble, 8j+4+b in its high
 //   one; int4 stored as code + 8, nf4 as the index of its value.
@@ -37,6 +41,7 @@ typedef enum {
   MARTLET_BFLOAT16,
   MARTLET_INT8,
   MARTLET_INT4,
+  MARTLET_INT4_STEPPED,
   MARTLET_NF4,
   MARTLET_BFLOAT16_PAIRS,  // activations are rounded to bfloat16, too
 } martlet_format;
@@ -150,7 +155,8 @@ typedef struct __attribute__((swift_attr("@Sendable"))) {
   void (*multiply)(const martlet_product *product, size_t tile_begin, size_t tile_end);
 
   // Quantisers of x [rows][columns], where columns are a multiple of the group.
-  // int4: codes 0...15 (value code - 8); int8: codes as int8; scales float16, one per 32.
+  // int4: codes 0...15 (value code - 8); int8: codes as int8; scales float16, one per 32, those of int4
+  // as its stepped format can hold them.
   void (*quantize_int4)(const float *x, size_t rows, size_t columns, uint8_t *codes,
                         uint16_t *scales);
   void (*quantize_int8)(const float *x, size_t rows, size_t columns, uint8_t *codes,
@@ -226,14 +232,17 @@ double martlet_integer_work(size_t rounds);
 /// Packs up to 16 float rows [row_count][columns] into one tile of a float format.
 void martlet_pack_float_tile(martlet_format format, const float *rows, size_t row_count,
                              size_t columns, void *tile);
-/// Packs codes [row_count][columns], one to a byte, and scales [row_count][groups] into one tile.
-void martlet_pack_tile(martlet_format format, const uint8_t *codes, const uint16_t *scales,
+/// Packs codes [row_count][columns], one to a byte, and scales [row_count][groups] into one tile. False
+/// where a format's scales are steps and these are none.
+bool martlet_pack_tile(martlet_format format, const uint8_t *codes, const uint16_t *scales,
                        size_t row_count, size_t columns, void *tile);
 /// The row's codes and scales (groups of the format) as they went into its tile.
 void martlet_unpack_row(martlet_format format, const void *tile, size_t row_in_tile,
                         size_t columns, uint8_t *codes, uint16_t *scales);
-/// Replaces the scales of one tile's rows, from scales [row_count][groups].
-void martlet_set_tile_scales(martlet_format format, const uint16_t *scales, size_t row_count,
+/// A row of int4 stepped: its scales in steps [groups], and the step.
+float martlet_unpack_steps(const void *tile, size_t row_in_tile, size_t columns, int8_t *steps);
+/// Replaces the scales of one tile's rows, from scales [row_count][groups]; false as above.
+bool martlet_set_tile_scales(martlet_format format, const uint16_t *scales, size_t row_count,
                              size_t columns, void *tile);
 /// Row of a float, int8 or int4 matrix as float32.
 void martlet_dequantize_row(martlet_format format, const void *tile, size_t row_in_tile,

@@ -2,7 +2,8 @@
 //
 //   float formats: NAME, as it is
 //   int8: NAME [rows, columns] I8, NAME.scales [rows, columns / 32] F16
-//   int4: NAME [rows, columns / 2] U8, the even column in the low nibble, codes plus 8; scales as int8
+//   int4: NAME [rows, columns / 2] U8, the even column in the low nibble, codes plus 8; scales as int8,
+//         or, stepped, NAME.scale_codes [rows, columns / 32] I8 times NAME.row_scales [rows] F16
 //   nf4:  bitsandbytes' own tensors, double-quantised unless the source was not
 //
 // `MartletCheckpoint` reads it back.
@@ -26,6 +27,9 @@ package struct StoredMatrix {
 
   /// The scales' tensor of int8 and int4.
   static func scalesName(_ name: String) -> String { name + ".scales" }
+  /// Those of stepped int4.
+  static func scaleCodesName(_ name: String) -> String { name + ".scale_codes" }
+  static func rowScalesName(_ name: String) -> String { name + ".row_scales" }
 
   // Announcing -------------------------------------------------------------------------------------
 
@@ -45,6 +49,12 @@ package struct StoredMatrix {
       return [tensor("", format.elementType, [rows, columns])]
     case .int8: return [tensor("", .int8, [rows, columns]), scales]
     case .int4: return [tensor("", .uint8, [rows, columns / 2]), scales]
+    case .int4Stepped:
+      return [
+        tensor("", .uint8, [rows, columns / 2]),
+        tensor(".scale_codes", .int8, [rows, columns / format.groupSize]),
+        tensor(".row_scales", .float16, [rows]),
+      ]
     case .nf4:
       let blocks = rows * (columns / format.groupSize)
       let nestedBlock = Int(MARTLET_NF4_NESTED_BLOCK)
@@ -90,10 +100,23 @@ package struct StoredMatrix {
     case .int8, .int4:
       let scales = try writeCodes(to: writer)
       try writer.append(scales)
+    case .int4Stepped:
+      _ = try writeCodes(to: writer)
+      try writeSteps(to: writer)
     case .nf4:
       _ = try writeCodes(to: writer)
       try writeAbsmax(to: writer)
     }
+  }
+
+  private func writeSteps(to writer: SafetensorsWriter) throws(ModelError) {
+    var steps = [Int8](repeating: 0, count: matrix.columns / matrix.format.groupSize)
+    var rowScales: [UInt16] = []
+    for row in 0..<matrix.rows {
+      rowScales.append(martlet_half_from_float(matrix.unpackSteps(row, into: &steps)))
+      try writer.append(steps.map { UInt8(bitPattern: $0) })
+    }
+    try writer.append(rowScales)
   }
 
   private func writeAbsmax(to writer: SafetensorsWriter) throws(ModelError) {
@@ -133,7 +156,7 @@ package struct StoredMatrix {
       matrix.unpackRow(row, codes: &codes, scales: &rowScales)
       scales += rowScales
       switch matrix.format {
-      case .int4: try writer.append(packed(codes, firstShift: 0))
+      case .int4, .int4Stepped: try writer.append(packed(codes, firstShift: 0))
       case .nf4: try writer.append(packed(codes, firstShift: 4))
       default: try writer.append(codes)
       }
