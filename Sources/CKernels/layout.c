@@ -1,10 +1,8 @@
 // Packed tiles and KV blocks: sizes, packing and unpacking, in plain C for every CPU (none of it is
 // on the path of a product). The layouts are told in ckernels.h.
-#include "layout.h"
-
 #include <string.h>
 
-#include "scalar_math.h"
+#include "code_blocks.h"
 
 // The step of scales whose largest magnitude is `most`: at least 1 / 127 of that, and of four binary digits,
 // so that its multiples up to 127 are float16s exactly.
@@ -55,51 +53,6 @@ size_t martlet_token_block(martlet_format format) {
 
 size_t martlet_prepared_bytes(martlet_format format, size_t columns, size_t tokens) {
   return divide_up(tokens, martlet_token_block(format)) * prepared_block_bytes(format, columns);
-}
-
-// A quantised block: some groups of `group` columns, `code_bytes` of codes each, then scales. A tile's
-// first block begins at `head`.
-typedef struct {
-  size_t group, groups, code_bytes, scale_bytes, head, block_bytes;
-  bool four_bits, stepped;
-} block_shape;
-
-static block_shape shape_of(martlet_format format) {
-  switch (format) {
-    case MARTLET_INT4: return (block_shape){32, 2, 256, 2, 0, INT4_BLOCK_BYTES, true, false};
-    case MARTLET_INT4_STEPPED:
-      return (block_shape){32, 4, 256, 1, STEPPED_HEAD_BYTES, STEPPED_BLOCK_BYTES, true, true};
-    case MARTLET_NF4: return (block_shape){64, 2, 512, 2, 0, NF4_BLOCK_BYTES, true, false};
-    default: return (block_shape){32, 2, 512, 2, 0, INT8_BLOCK_BYTES, false, false};
-  }
-}
-
-// Where group g's codes and scales lie in a tile.
-static size_t codes_at(block_shape s, size_t g) {
-  return s.head + g / s.groups * s.block_bytes + g % s.groups * s.code_bytes;
-}
-static size_t scales_at(block_shape s, size_t g) {
-  return s.head + g / s.groups * s.block_bytes + s.groups * s.code_bytes +
-         g % s.groups * s.scale_bytes * TILE;
-}
-
-static float scale_of(block_shape s, const uint8_t *tile, size_t g, size_t r) {
-  const uint8_t *from = tile + scales_at(s, g) + s.scale_bytes * r;
-  if (!s.stepped) {
-    uint16_t half;
-    memcpy(&half, from, 2);
-    return half_to_float(half);
-  }
-  float step;
-  memcpy(&step, tile + 4 * r, 4);
-  return (float)(int8_t)*from * step;
-}
-
-float martlet_int4_scale(martlet_format format, const uint8_t *tile, size_t group, size_t row) {
-  return scale_of(shape_of(format), tile, group, row);
-}
-const uint8_t *martlet_int4_codes(martlet_format format, const uint8_t *tile, size_t group) {
-  return tile + codes_at(shape_of(format), group);
 }
 
 // One row's part of a chunk: 8 columns of 4-bit codes or 4 of 8-bit ones as the 32-bit word of its

@@ -9,12 +9,12 @@
 #define GROUP MARTLET_GROUP
 
 enum {
-  INT8_BLOCK_BYTES = 2 * 512 + 64,  // 64 columns
-  INT4_BLOCK_BYTES = 2 * 256 + 64,  // 64 columns
+  INT8_BLOCK_BYTES = 2 * 512 + 64,     // 64 columns
+  INT4_BLOCK_BYTES = 2 * 256 + 64,     // 64 columns
   STEPPED_BLOCK_BYTES = 4 * 256 + 64,  // 128 columns
   STEPPED_HEAD_BYTES = 64,             // before a tile's blocks
   STEPPED_MOST = 127,                  // steps of a scale
-  NF4_BLOCK_BYTES = 2 * 512 + 64,   // 128 columns
+  NF4_BLOCK_BYTES = 2 * 512 + 64,      // 128 columns
   INTEGER_TOKEN_BLOCK = 16,
   NF4_TOKEN_BLOCK = 8,
   FLOAT_TOKEN_BLOCK = 12,
@@ -33,10 +33,6 @@ void martlet_step_scales(uint16_t *scales, size_t count);
 
 // round(value * 32767) of the nf4 values: what the integer product computes with.
 extern const int16_t martlet_nf4_integers[16];
-
-// A group's codes in a tile of int4, stepped or not, and its scale of a row.
-const uint8_t *martlet_int4_codes(martlet_format format, const uint8_t *tile, size_t group);
-float martlet_int4_scale(martlet_format format, const uint8_t *tile, size_t group, size_t row);
 
 static inline size_t divide_up(size_t n, size_t by) { return (n + by - 1) / by; }
 static inline size_t round_up(size_t n, size_t to) { return divide_up(n, to) * to; }

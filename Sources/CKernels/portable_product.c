@@ -3,8 +3,8 @@
 // it bit for bit; float formats add column by column without fusing, where SIMD versions fuse.
 #include <string.h>
 
+#include "code_blocks.h"
 #include "product.h"
-#include "scalar_math.h"
 #include "tables.h"
 
 // Prepared activations ---------------------------------------------------------------------------
@@ -179,8 +179,9 @@ static void tile_int8(const uint8_t *tile, size_t blocks, const int8_t *x, const
 
 static void tile_int4(martlet_format format, const uint8_t *tile, size_t groups, const int8_t *x,
                       const float *anchors, const int32_t *starts, size_t width, float out[TILE]) {
+  block_shape shape = shape_of(format);
   for (size_t g = 0; g < groups; g++, x += GROUP * width, anchors += width, starts += width) {
-    const uint8_t *w = martlet_int4_codes(format, tile, g);
+    const uint8_t *w = tile + codes_at(shape, g);
     for (size_t r = 0; r < TILE; r++, w += 4) {
       int32_t sum = *starts;
       for (int k = 0; k < GROUP; k += 8) {
@@ -190,7 +191,7 @@ static void tile_int4(martlet_format format, const uint8_t *tile, size_t groups,
         }
       }
       float dot = float_of((uint32_t)sum) - *anchors;
-      out[r] = fmaf(dot, martlet_int4_scale(format, tile, g, r), out[r]);
+      out[r] = fmaf(dot, scale_of(shape, tile, g, r), out[r]);
     }
   }
 }
