@@ -27,6 +27,11 @@ enum {
 #define QUANTIZE_LEAST 1e-30f
 #define INT4_SCALE_MOST 65024.0f  // STEPPED_MOST * 512: a float16, and so are its steps
 
+// Of a group of activations: below this it counts as zero, so that products of scales stay normal; from here
+// on it counts as infinite in int4, since its anchor would be.
+#define ACTIVATION_LEAST 1e-20f
+#define ACTIVATION_MOST 1e33f
+
 // Rounds a row's finite float16 scales so that int4's stepped format holds them. What that loses is small
 // beside what codes of 4 bits lose.
 void martlet_step_scales(uint16_t *scales, size_t count);

@@ -9,9 +9,6 @@
 
 // Prepared activations ---------------------------------------------------------------------------
 
-#define ACTIVATION_LEAST 1e-20f  // below this a group counts as zero: products of scales stay normal
-#define ACTIVATION_MOST 1e33f    // from here on a group of int4's counts as infinite: its anchor would be
-
 // The largest magnitude of 32 values, compared as integers so that NaN wins over infinity.
 static float group_peak(const float *x) {
   uint32_t peak = 0;

@@ -206,10 +206,10 @@ SIMD_INLINE void fold_strip_block(martlet_format format, size_t tiles, const unp
                                   size_t first, size_t groups, const product_part *block,
                                   float *sums, strip_fetch *fetch) {
   size_t width = block->width, passes = divide_up(width, SIDE_TOKENS);
+  bool begins = first == 0;
   for (size_t n = 0, tokens; n < width; n += tokens, passes--, sums += tokens * TILE) {
     tokens = divide_up(width - n, passes);
     strip_tokens from = strip_tokens_of(format, block, n, tokens, first);
-    bool begins = first == 0;
     fetch_step(fetch, tiles, tokens);
     switch (tiles) {
       case 3: fold_strip_tokens(format, 3, tokens, strip, groups, from, width, begins, sums); break;

@@ -1,9 +1,6 @@
 // Activations for products: the codes, scales and starts of portable_product.c, equal to them
 // bit for bit. Compiled once per instruction set (simd_table.h).
 
-#define ACTIVATION_LEAST 1e-20f
-#define ACTIVATION_MOST 1e33f
-
 typedef struct {
   floats low, high;
 } group32;

@@ -12,7 +12,7 @@
 //   576 bytes int4, 1088 int8 and nf4: every 64-byte load is within one cache line. A row of an
 //   odd number of groups ends in a group of zero scales.
 // - int4 stepped: int4 whose scales are whole steps, -127...127, of a float32 of their row: tile
-//   [16 row's steps][blocks], each block four groups of 32 columns: [codes of groups 0...3][16 int8
+//   [16 rows' steps][blocks], each block four groups of 32 columns: [codes of groups 0...3][16 int8
 //   of group 0]...[of group 3], 1088 bytes. A step has no more than 11 binary digits, and steps
 //   times it are float16s exactly: products are those of int4 with these scales, bit for bit.
 //   int8 chunk j (64 bytes): byte 4r+b is column 4j+b, stored as code + 128.
